@@ -1,0 +1,95 @@
+// See Emit.h.
+#include "codegen/Emit.h"
+
+#include "codegen/OutputFile.h"
+#include "codegen/WeightPack.h"
+#include "passes/plan/Layout.h"
+#include "runtime/PayloadFormat.h"
+#include "runtime/TokenizerBlob.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/raw_ostream.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <cstring>
+
+namespace gemmac {
+
+namespace {
+/// A running XXH3 128 hash.
+class Hasher {
+public:
+  Hasher() : state(XXH3_createState()) { XXH3_128bits_reset(state); }
+  ~Hasher() { XXH3_freeState(state); }
+  Hasher(const Hasher &) = delete;
+  void add(llvm::ArrayRef<char> bytes) { XXH3_128bits_update(state, bytes.data(), bytes.size()); }
+  XXH128_hash_t value() const { return XXH3_128bits_digest(state); }
+
+private:
+  XXH3_state_t *state;
+};
+} // namespace
+
+static llvm::json::Object section(llvm::StringRef name, uint64_t offset, uint64_t bytes, XXH128_hash_t hash) {
+  return {{"name", name}, {"offset", static_cast<int64_t>(offset)}, {"bytes", static_cast<int64_t>(bytes)},
+          {"xxh3", llvm::json::Array{llvm::utohexstr(hash.low64, true), llvm::utohexstr(hash.high64, true)}}};
+}
+
+static std::string tokenizerBlob(const TokenizerData &data) {
+  TokenizerBlobInput input;
+  input.pieces = data.pieces;
+  for (const TokenizerData::Merge &merge : data.merges)
+    input.merges.push_back({merge.left, merge.right, merge.result});
+  input.special = data.special;
+  input.byteIds = data.byteIds;
+  input.bos = data.bos;
+  input.eos = data.eos;
+  input.unk = data.unk;
+  input.pad = data.pad;
+  return writeTokenizerBlob(input);
+}
+
+llvm::Error writeExecutable(llvm::StringRef path, llvm::MemoryBufferRef elf, step::ProgramOp program,
+                            const Checkpoint &checkpoint, llvm::function_ref<void(uint64_t, uint64_t)> progress) {
+  llvm::Expected<OutputFile> out = OutputFile::create(path);
+  if (!out)
+    return out.takeError();
+  if (llvm::Error error = out->writeAt(0, {elf.getBufferStart(), elf.getBufferSize()}))
+    return error;
+
+  uint64_t weightsAt = roundUp(elf.getBufferSize(), kPayloadAlign), weightBytes = *program.getWeightBytes();
+  Hasher weightsHash;
+  if (llvm::Error error = packWeights(program, *checkpoint.tensors, *out, weightsAt,
+                                      [&](llvm::ArrayRef<char> bytes) { weightsHash.add(bytes); },
+                                      [&](uint64_t done) { progress(done, weightBytes); }))
+    return error;
+
+  std::string tokenizer = tokenizerBlob(checkpoint.tokenizer);
+  uint64_t tokenizerAt = roundUp(weightsAt + weightBytes, kAlign);
+  if (llvm::Error error = out->writeAt(tokenizerAt, tokenizer))
+    return error;
+
+  XXH128_hash_t tokenizerHash = XXH3_128bits(tokenizer.data(), tokenizer.size());
+  llvm::json::Object index{{"sections", llvm::json::Array{section("weights", weightsAt, weightBytes, weightsHash.value()),
+                                                          section("tokenizer", tokenizerAt, tokenizer.size(), tokenizerHash)}}};
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::json::Value(std::move(index));
+  text.resize(roundUp(text.size(), kAlign), ' ');
+  PayloadFooter footer{};
+  footer.indexOffset = roundUp(tokenizerAt + tokenizer.size(), kAlign);
+  footer.indexBytes = text.size();
+  footer.fileBytes = footer.indexOffset + text.size() + sizeof footer;
+  XXH128_hash_t indexHash = XXH3_128bits(text.data(), text.size());
+  footer.indexHash[0] = indexHash.low64;
+  footer.indexHash[1] = indexHash.high64;
+  std::memcpy(footer.magic, kFooterMagic, sizeof footer.magic);
+  text.append(reinterpret_cast<const char *>(&footer), sizeof footer);
+  if (llvm::Error error = out->writeAt(footer.indexOffset, text))
+    return error;
+  return out->finish(/*executable=*/true);
+}
+
+} // namespace gemmac

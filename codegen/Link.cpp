@@ -1,0 +1,132 @@
+// See Link.h.
+#include "codegen/Link.h"
+
+#include "frontend/Diagnostic.h"
+
+#include "lld/Common/Driver.h"
+#include "llvm/Object/ELFObjectFile.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+LLD_HAS_DRIVER(elf)
+
+namespace gemmac {
+
+/// What must lie in the link folder, in link order; the objects go before the first archive.
+static const char *const kStart[] = {"Scrt1.o", "crti.o", "crtbeginS.o"};
+static const char *const kLibraries[] = {"libgemmac_rt.a", "libstdc++.a", "libm.so.6",     "libgcc.a",
+                                         "libgcc_eh.a",    "libc.so.6",   "libc_nonshared.a", "ld-linux-x86-64.so.2"};
+static const char *const kEnd[] = {"crtendS.o", "crtn.o"};
+
+llvm::Expected<std::string> findLinkFolder() {
+  static int anchor;
+  std::string self = llvm::sys::fs::getMainExecutable("gemmac", &anchor);
+  llvm::SmallString<256> folder(llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
+  llvm::sys::path::append(folder, "lib", "gemmac");
+  for (llvm::ArrayRef<const char *> names : {llvm::ArrayRef<const char *>(kStart), llvm::ArrayRef<const char *>(kLibraries), llvm::ArrayRef<const char *>(kEnd)})
+    for (const char *name : names) {
+      llvm::SmallString<256> file(folder);
+      llvm::sys::path::append(file, name);
+      if (!llvm::sys::fs::exists(file))
+        return machineError(file + ": a file that gemmac links into every executable is missing; reinstall gemmac "
+                                   "with its lib/gemmac folder");
+    }
+  return folder.str().str();
+}
+
+namespace {
+/// A memory file that the linker can open by name.
+class MemoryFile {
+public:
+  MemoryFile() = default;
+  MemoryFile(MemoryFile &&other) : fd(other.fd) { other.fd = -1; }
+  ~MemoryFile() {
+    if (fd >= 0)
+      close(fd);
+  }
+  static llvm::Expected<MemoryFile> create(llvm::StringRef bytes) {
+    MemoryFile file;
+    file.fd = memfd_create("gemmac-object", MFD_CLOEXEC);
+    if (file.fd < 0)
+      return machineError("cannot create a memory file for the linker");
+    llvm::raw_fd_ostream os(file.fd, /*shouldClose=*/false);
+    os << bytes;
+    os.flush();
+    if (os.has_error()) {
+      os.clear_error();
+      return machineError("cannot write a memory file for the linker: out of memory");
+    }
+    return std::move(file);
+  }
+  std::string path() const { return "/proc/self/fd/" + std::to_string(fd); }
+
+private:
+  int fd = -1;
+};
+
+/// A folder under the system's temporary folder that goes away with this object.
+struct ScratchFolder {
+  llvm::SmallString<128> path;
+  ~ScratchFolder() {
+    if (!path.empty())
+      llvm::sys::fs::remove_directories(path, /*IgnoreErrors=*/true);
+  }
+};
+} // namespace
+
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> linkExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects,
+                                                                  llvm::StringRef linkFolder) {
+  ScratchFolder scratch;
+  if (std::error_code error = llvm::sys::fs::createUniqueDirectory("gemmac", scratch.path))
+    return machineError("cannot create a temporary folder: " + error.message() + "; set TMPDIR to a writable place");
+  std::string output = (scratch.path + "/elf").str();
+  std::vector<MemoryFile> files;
+  std::vector<std::string> args = {"ld.lld", "-pie", "-o", output, "--dynamic-linker", "/lib64/ld-linux-x86-64.so.2",
+                                   "--gc-sections", "--as-needed", "--eh-frame-hdr", "-z", "relro", "-z", "now",
+                                   "-z", "noexecstack", "--build-id=none", "--hash-style=gnu", "--no-undefined"};
+  auto addFiles = [&](llvm::ArrayRef<const char *> names) {
+    for (const char *name : names)
+      args.push_back((linkFolder + "/" + name).str());
+  };
+  addFiles(kStart);
+  for (llvm::MemoryBufferRef object : objects) {
+    llvm::Expected<MemoryFile> file = MemoryFile::create(object.getBuffer());
+    if (!file)
+      return file.takeError();
+    args.push_back(file->path());
+    files.push_back(std::move(*file));
+  }
+  addFiles(kLibraries);
+  addFiles(kEnd);
+  std::vector<const char *> argv;
+  for (const std::string &arg : args)
+    argv.push_back(arg.c_str());
+  std::string messages;
+  llvm::raw_string_ostream os(messages);
+  lld::Result result = lld::lldMain(argv, os, os, {{lld::Gnu, &lld::elf::link}});
+  if (result.retCode != 0)
+    return machineError("linking failed: " + os.str());
+  auto elf = llvm::MemoryBuffer::getFile(output, /*IsText=*/false, /*RequiresNullTerminator=*/false, /*IsVolatile=*/true);
+  if (!elf)
+    return machineError(output + ": cannot read the linked executable: " + elf.getError().message());
+  return std::move(*elf);
+}
+
+std::string neededGlibc(llvm::MemoryBufferRef elf) {
+  llvm::StringRef bytes = elf.getBuffer();
+  unsigned best = 0;
+  // Version names are plain strings in .dynstr; a scan is as good as a parse for a string we only print.
+  for (size_t at = bytes.find("GLIBC_2."); at != llvm::StringRef::npos; at = bytes.find("GLIBC_2.", at + 1)) {
+    unsigned minor = 0;
+    llvm::StringRef rest = bytes.substr(at + 8, 4);
+    if (!rest.consumeInteger(10, minor))
+      best = std::max(best, minor);
+  }
+  return "2." + std::to_string(best);
+}
+
+} // namespace gemmac

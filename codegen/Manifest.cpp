@@ -1,0 +1,179 @@
+// See Manifest.h.
+#include "codegen/Manifest.h"
+
+#include "dialect/gemma/Gemma.h"
+#include "frontend/Diagnostic.h"
+#include "passes/plan/Layout.h"
+#include "runtime/Abi.h"
+
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/SmallVectorMemoryBuffer.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Triple.h"
+
+#include <algorithm>
+#include <set>
+
+namespace gemmac {
+
+using llvm::json::Array;
+using llvm::json::Object;
+
+template <typename Range> static Array toArray(const Range &range) {
+  Array array;
+  for (const auto &item : range)
+    array.push_back(item);
+  return array;
+}
+
+static Array stopIds(const Checkpoint &checkpoint) {
+  std::set<int64_t> ids(checkpoint.config.eos.begin(), checkpoint.config.eos.end());
+  ids.insert(checkpoint.generation.eos.begin(), checkpoint.generation.eos.end());
+  return toArray(ids);
+}
+
+static Object samplingDefaults(const GenerationConfig &config) {
+  return Object{{"do_sample", config.doSample}, {"temperature", config.temperature}, {"top_k", config.topK},
+                {"top_p", config.topP},         {"min_p", config.minP},              {"repeat_penalty", config.repeatPenalty}};
+}
+
+/// One entry of "entries"; also appends phase names and costs of a decode entry to `phases`.
+static Object describeEntry(step::EntryOp entry, Object &manifest) {
+  Object result{{"rows", entry.getRows()}};
+  Array names, bytes, flops;
+  for (auto phase : entry.getOps<step::PhaseOp>()) {
+    names.push_back(phase.getName());
+    bytes.push_back(static_cast<int64_t>(phase.getBytes()));
+    flops.push_back(static_cast<int64_t>(phase.getFlops()));
+  }
+  result["phases"] = static_cast<int64_t>(names.size());
+  auto yield = mlir::cast<step::YieldOp>(entry.getBody().front().getTerminator());
+  if (yield.getLogits()) {
+    auto buffer = yield.getLogits().getDefiningOp<step::BufferOp>();
+    result["logits"] = static_cast<int64_t>(*buffer.getOffset());
+    result["stride"] = mlir::cast<mlir::MemRefType>(buffer.getResult().getType()).getShape()[1];
+  }
+  if (entry.getSymName() == "decode") {
+    manifest["phases"] = std::move(names);
+    manifest["phase_bytes"] = std::move(bytes);
+    manifest["phase_flops"] = std::move(flops);
+  }
+  return result;
+}
+
+static Object describePlan(step::ProgramOp program, int64_t scratch) {
+  int64_t kv = 0;
+  Array caches;
+  for (auto cache : program.getOps<step::CacheOp>()) {
+    int64_t bytes = 2 * cacheHalfBytes(cache, program.getBatch());
+    kv += bytes;
+    caches.push_back(Object{{"name", cache.getSymName()}, {"slots", static_cast<int64_t>(cache.getSlots())},
+                            {"window", static_cast<int64_t>(cache.getWindow())}, {"bytes", bytes}});
+  }
+  return Object{{"activations", static_cast<int64_t>(*program.getArenaBytes()) - kv}, {"kv", kv},
+                {"scratch", scratch}, {"caches", std::move(caches)}};
+}
+
+/// Bytes of weights that one decoded token reads: whole panels, and one row of each gathered table.
+static int64_t bytesPerToken(step::ProgramOp program) {
+  int64_t total = 0;
+  for (auto entry : program.getOps<step::EntryOp>())
+    if (entry.getSymName() == "decode")
+      for (auto phase : entry.getOps<step::PhaseOp>())
+        total += phase.getBytes();
+  return total;
+}
+
+static int64_t countParameters(mlir::ModuleOp module) {
+  int64_t total = 0;
+  for (auto weight : module.getOps<gemma::WeightOp>())
+    total += weight.getTensorType().getNumElements();
+  return total;
+}
+
+Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
+                     const ManifestOptions &options, int64_t extraScratch) {
+  const ModelConfig &config = checkpoint.config;
+  int64_t scratch = *program.getScratchBytes() + extraScratch, window = 0, phases = 0;
+  for (const LayerConfig &layer : config.layers)
+    window = std::max(window, layer.window);
+  Object manifest{{"gemmac", GEMMAC_VERSION}, {"name", checkpoint.name}, {"family", config.modelType}, {"target", "cpu"}};
+  manifest["march"] = Array{target.name};
+  manifest["features"] = toArray(target.features);
+  manifest["quantize"] = options.quantize;
+  manifest["compute"] = options.compute;
+  manifest["kv"] = options.kv;
+  manifest["vocab"] = config.vocab;
+  manifest["hidden"] = config.hidden;
+  manifest["layers"] = static_cast<int64_t>(config.layers.size());
+  manifest["context"] = static_cast<int64_t>(program.getContext());
+  manifest["max_batch"] = static_cast<int64_t>(program.getBatch());
+  manifest["window"] = window;
+  manifest["arena_bytes"] = static_cast<int64_t>(*program.getArenaBytes());
+  manifest["scratch_bytes"] = scratch;
+  Object entries;
+  for (auto entry : program.getOps<step::EntryOp>()) {
+    Object one = describeEntry(entry, manifest);
+    phases = std::max(phases, *one.getInteger("phases"));
+    entries[entry.getSymName()] = std::move(one);
+  }
+  manifest["entries"] = std::move(entries);
+  manifest["counters"] = phases;
+  manifest["softcap"] = config.finalSoftcap ? llvm::json::Value(*config.finalSoftcap) : llvm::json::Value(nullptr);
+  manifest["bos"] = config.bos;
+  manifest["eos"] = stopIds(checkpoint);
+  manifest["suppress"] = toArray(checkpoint.generation.suppress);
+  manifest["has_template"] = checkpoint.hasChatTemplate;
+  manifest["sampling"] = samplingDefaults(checkpoint.generation);
+  manifest["parameters"] = countParameters(program->getParentOfType<mlir::ModuleOp>());
+  manifest["weight_bytes"] = static_cast<int64_t>(*program.getWeightBytes());
+  manifest["bytes_per_token"] = bytesPerToken(program);
+  manifest["fusions"] = toArray(options.fusions);
+  manifest["notes"] = toArray(checkpoint.notes);
+  manifest["plan"] = describePlan(program, scratch);
+  return manifest;
+}
+
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::ProgramOp program, llvm::StringRef manifest) {
+  llvm::LLVMContext context;
+  llvm::Module module("gm_model", context);
+  llvm::Triple triple("x86_64-unknown-linux-gnu");
+  std::string problem;
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, problem);
+  if (!target)
+    return machineError("the LLVM that gemmac runs with has no x86-64 target: " + problem);
+  std::unique_ptr<llvm::TargetMachine> machine(
+      target->createTargetMachine(triple, "x86-64", "", llvm::TargetOptions(), llvm::Reloc::PIC_));
+  module.setTargetTriple(triple);
+  module.setDataLayout(machine->createDataLayout());
+  module.setPICLevel(llvm::PICLevel::BigPIC);
+
+  auto *pointer = llvm::PointerType::getUnqual(context);
+  auto *word = llvm::Type::getInt64Ty(context);
+  llvm::Constant *text = llvm::ConstantDataArray::getString(context, manifest, /*AddNull=*/false);
+  auto *textGlobal = new llvm::GlobalVariable(module, text->getType(), true, llvm::GlobalValue::PrivateLinkage, text, "gm_manifest");
+  auto *entryType = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer}, false);
+  llvm::SmallVector<llvm::Constant *> fields = {llvm::ConstantInt::get(word, GM_ABI_VERSION), textGlobal,
+                                               llvm::ConstantInt::get(word, manifest.size())};
+  for (const char *name : {"decode", "prefill_none", "prefill_last", "prefill_all"}) {
+    bool present = llvm::any_of(program.getOps<step::EntryOp>(), [&](step::EntryOp entry) { return entry.getSymName() == name; });
+    fields.push_back(present ? static_cast<llvm::Constant *>(llvm::Function::Create(entryType, llvm::GlobalValue::ExternalLinkage, std::string("gm_entry_") + name, module))
+                             : llvm::ConstantPointerNull::get(pointer));
+  }
+  llvm::Constant *model = llvm::ConstantStruct::getAnon(context, fields);
+  new llvm::GlobalVariable(module, model->getType(), true, llvm::GlobalValue::ExternalLinkage, model, "gm_model");
+
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream os(bytes);
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, os, nullptr, llvm::CodeGenFileType::ObjectFile))
+    return machineError("the LLVM that gemmac runs with cannot emit objects");
+  passes.run(module);
+  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), "gm_model.o", /*RequiresNullTerminator=*/false);
+}
+
+} // namespace gemmac

@@ -1,0 +1,30 @@
+// What the executable says about itself: the JSON manifest of runtime/Abi.h and the object that holds it with the
+// table of entry points.
+#pragma once
+
+#include "codegen/Target.h"
+#include "dialect/step/Step.h"
+#include "frontend/Checkpoint.h"
+
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+#include <memory>
+#include <string>
+
+namespace gemmac {
+
+/// Choices of the command line that the manifest repeats.
+struct ManifestOptions {
+  std::string quantize, compute, kv;
+  std::vector<std::string> fusions;
+};
+
+/// The manifest of a planned program; `extraScratch` = bytes of private memory that the emitter added to the plan's.
+llvm::json::Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
+                                 const ManifestOptions &options, int64_t extraScratch);
+
+/// An object file that defines gm_model (runtime/Abi.h): the manifest's text and the addresses of gm_entry_<name>.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::ProgramOp program, llvm::StringRef manifest);
+
+} // namespace gemmac

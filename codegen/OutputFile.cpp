@@ -1,0 +1,100 @@
+// See OutputFile.h. O_TMPFILE where the file system has it, a hidden temporary name elsewhere.
+#include "codegen/OutputFile.h"
+
+#include "frontend/Diagnostic.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace gemmac {
+
+static std::string folderOf(llvm::StringRef path) {
+  llvm::StringRef parent = llvm::sys::path::parent_path(path);
+  return parent.empty() ? "." : parent.str();
+}
+
+static std::string temporaryName(llvm::StringRef path) {
+  llvm::SmallString<128> name(folderOf(path));
+  llvm::sys::path::append(name, "." + llvm::sys::path::filename(path) + ".tmp" + llvm::Twine(getpid()));
+  return name.str().str();
+}
+
+OutputFile::OutputFile(OutputFile &&other)
+    : path(std::move(other.path)), temporary(std::move(other.temporary)), fd(other.fd) {
+  other.fd = -1;
+  other.temporary.clear();
+}
+
+OutputFile::~OutputFile() {
+  if (fd >= 0)
+    close(fd);
+  if (!temporary.empty())
+    unlink(temporary.c_str());
+}
+
+llvm::Error OutputFile::failed(llvm::StringRef what, int error) const {
+  llvm::StringRef hint = error == ENOSPC || error == EDQUOT ? "; free space there or choose another place" : "";
+  return machineError(path + ": " + what + ": " + std::strerror(error) + hint);
+}
+
+llvm::Expected<OutputFile> OutputFile::create(llvm::StringRef path) {
+  OutputFile out;
+  out.path = path.str();
+  if (path.empty())
+    return usageError("the output path is empty");
+  if (llvm::sys::fs::is_directory(path))
+    return inputError(path, "", "is a folder", "give the executable another name with -o");
+  out.fd = open(folderOf(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+  if (out.fd < 0) {
+    std::string name = temporaryName(path);
+    out.fd = open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
+    if (out.fd < 0)
+      return out.failed("cannot create the output", errno);
+    out.temporary = name;
+  }
+  return std::move(out);
+}
+
+llvm::Error OutputFile::writeAt(uint64_t offset, llvm::ArrayRef<char> bytes) {
+  while (!bytes.empty()) {
+    ssize_t done = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (done < 0 && errno == EINTR)
+      continue;
+    if (done <= 0)
+      return failed("cannot write", done == 0 ? ENOSPC : errno);
+    bytes = bytes.drop_front(done);
+    offset += done;
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error OutputFile::finish(bool executable) {
+  mode_t mask = umask(0);
+  umask(mask);
+  if (fchmod(fd, (executable ? 0777 : 0666) & ~mask) != 0)
+    return failed("cannot set permissions", errno);
+  if (fsync(fd) != 0)
+    return failed("cannot sync", errno);
+  if (temporary.empty()) {
+    // A nameless file cannot replace an existing name, so it is linked beside it first.
+    std::string name = temporaryName(path), self = "/proc/self/fd/" + std::to_string(fd);
+    unlink(name.c_str());
+    if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0)
+      return failed("cannot name the output", errno);
+    temporary = name;
+  }
+  if (rename(temporary.c_str(), path.c_str()) != 0)
+    return failed("cannot name the output", errno);
+  temporary.clear();
+  int closed = close(fd);
+  fd = -1;
+  return closed == 0 ? llvm::Error::success() : failed("cannot close", errno);
+}
+
+} // namespace gemmac

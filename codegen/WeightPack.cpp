@@ -1,0 +1,308 @@
+// See WeightPack.h. Layouts: docs/architecture.md, sizes: passes/plan/Layout.h.
+#include "codegen/WeightPack.h"
+
+#include "dialect/gemma/Gemma.h"
+#include "dialect/gemma/Quantize.h"
+#include "frontend/Diagnostic.h"
+#include "passes/plan/Layout.h"
+
+#include "llvm/Support/Parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+
+namespace gemmac {
+
+PackedRow packedRow(step::WeightOp weight, llvm::ArrayRef<int64_t> sourceRows, int64_t r) {
+  int64_t parts = static_cast<int64_t>(sourceRows.size()), tile = weight.getTile();
+  if (weight.getInterleave()) {
+    int64_t share = tile / parts, within = r % tile, part = within / share, row = r / tile * share + within % share;
+    return {part, row < sourceRows[part] ? row : -1};
+  }
+  if (parts == 1)
+    return {0, r < sourceRows[0] ? r : -1};
+  for (int64_t part = 0; part < parts; ++part) {
+    int64_t padded = roundUp(sourceRows[part], tile);
+    if (r < padded)
+      return {part, r < sourceRows[part] ? r : -1};
+    r -= padded;
+  }
+  return {0, -1};
+}
+
+namespace {
+
+/// One part of a packed matrix: `rows` rows from row `first` of each matrix of a tensor.
+struct Part {
+  const TensorInfo *tensor;
+  llvm::ArrayRef<uint8_t> bytes;
+  int64_t first, rows, matrixRows, columns;
+};
+
+/// Collects bytes and writes them in 16 MiB pieces at multiples of 2 MiB (see docs/architecture.md, executable).
+class BlockWriter {
+public:
+  BlockWriter(OutputFile &out, uint64_t base, llvm::function_ref<void(llvm::ArrayRef<char>)> hash)
+      : out(out), at(base), hash(hash) {
+    block.reserve(kBlock);
+  }
+  uint64_t written() const { return total; }
+  llvm::Error append(llvm::ArrayRef<char> bytes) {
+    total += bytes.size();
+    while (!bytes.empty()) {
+      size_t take = std::min(kBlock - block.size(), bytes.size());
+      block.insert(block.end(), bytes.begin(), bytes.begin() + take);
+      bytes = bytes.drop_front(take);
+      if (block.size() == kBlock)
+        if (llvm::Error error = flush())
+          return error;
+    }
+    return llvm::Error::success();
+  }
+  llvm::Error zeros(uint64_t count) {
+    static const char zero[4096] = {};
+    for (; count; count -= std::min<uint64_t>(count, sizeof zero))
+      if (llvm::Error error = append({zero, static_cast<size_t>(std::min<uint64_t>(count, sizeof zero))}))
+        return error;
+    return llvm::Error::success();
+  }
+  llvm::Error flush() {
+    hash(block);
+    llvm::Error error = out.writeAt(at, block);
+    at += block.size();
+    block.clear();
+    return error;
+  }
+
+private:
+  static constexpr size_t kBlock = 16u << 20;
+  OutputFile &out;
+  uint64_t at, total = 0;
+  llvm::function_ref<void(llvm::ArrayRef<char>)> hash;
+  std::vector<char> block;
+};
+
+class Packer {
+public:
+  Packer(step::WeightOp weight, mlir::ModuleOp module, const TensorSource &tensors)
+      : weight(weight), module(module), tensors(tensors) {}
+  llvm::Error run(BlockWriter &writer, llvm::function_ref<void(uint64_t)> progress);
+
+private:
+  llvm::Error resolve();
+  llvm::Error addSource(gemma::WeightOp source, bool halves);
+  void readRow(const Part &part, int64_t matrix, int64_t row, float *out) const;
+  void packPanel(int64_t matrix, int64_t panel, char *out) const;
+  void packTableRow(int64_t row, char *out) const;
+  void packVector(std::vector<char> &out) const;
+
+  step::WeightOp weight;
+  mlir::ModuleOp module;
+  const TensorSource &tensors;
+  std::vector<Part> parts;
+  std::vector<int64_t> partRows;
+  mutable std::atomic<bool> nonFinite{false};
+};
+
+llvm::Error Packer::addSource(gemma::WeightOp source, bool halves) {
+  llvm::StringRef name = source.getTensor().value_or("");
+  const TensorInfo *tensor = tensors.find(name);
+  if (!tensor)
+    return inputError(tensors.primaryFile(), name, "tensor is missing");
+  int64_t rank = static_cast<int64_t>(tensor->shape.size());
+  int64_t rows = rank == 1 ? (weight.getFormat() == step::Format::Vec ? 1 : tensor->shape[0]) : tensor->shape[rank - 2];
+  int64_t columns = tensor->elements() / rows / (rank == 3 ? tensor->shape[0] : 1);
+  llvm::ArrayRef<uint8_t> bytes = tensors.bytes(*tensor);
+  for (int64_t half = 0; half < (halves ? 2 : 1); ++half) {
+    int64_t count = halves ? rows / 2 : rows;
+    parts.push_back({tensor, bytes, half * count, count, rows, columns});
+    partRows.push_back(count);
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error Packer::resolve() {
+  mlir::ArrayAttr sources = weight.getSources();
+  for (mlir::Attribute attr : sources) {
+    auto symbol = mlir::cast<mlir::FlatSymbolRefAttr>(attr);
+    auto source = module.lookupSymbol<gemma::WeightOp>(symbol.getAttr());
+    if (!source)
+      return inputError(tensors.primaryFile(), symbol.getValue(), "the program names a weight that the module lacks");
+    if (llvm::Error error = addSource(source, weight.getInterleave() && sources.size() == 1))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
+void Packer::readRow(const Part &part, int64_t matrix, int64_t row, float *out) const {
+  int64_t index = (matrix * part.matrixRows + part.first + row) * part.columns;
+  llvm::MutableArrayRef<float> values(out, part.columns);
+  decodeToF32(part.tensor->dtype, part.bytes, index, values);
+  uint32_t largest = 0;
+  for (float value : values) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    largest = std::max(largest, bits & 0x7fffffffu);
+  }
+  if (largest >= 0x7f800000u)
+    nonFinite = true;
+}
+
+/// Lays 64 inputs of 16 rows (`rows`: [16][kp] f32) at input k0 into one superblock.
+static void packFloats(step::Format format, const float *rows, int64_t kp, int64_t k0, char *out) {
+  for (int64_t lane = 0; lane < 16; ++lane)
+    for (int64_t k = 0; k < 64; ++k) {
+      float value = rows[lane * kp + k0 + k];
+      if (format == step::Format::F32P16) {
+        std::memcpy(out + (k * 16 + lane) * 4, &value, 4);
+      } else {
+        uint16_t half = format == step::Format::BF16P16 ? f32ToBF16(value) : f32ToF16(value);
+        std::memcpy(out + (k / 2 * 16 + lane) * 4 + (k % 2) * 2, &half, 2);
+      }
+    }
+}
+static void packQ8(const float *rows, int64_t kp, int64_t k0, char *out) {
+  for (int64_t lane = 0; lane < 16; ++lane)
+    for (int64_t group = 0; group < 2; ++group) {
+      int8_t q[32];
+      uint16_t scale;
+      quantizeQ8(rows + lane * kp + k0 + 32 * group, 32, q, &scale);
+      for (int64_t i = 0; i < 32; ++i) {
+        int64_t k = 32 * group + i;
+        out[k / 4 * 64 + lane * 4 + k % 4] = static_cast<char>(q[i]);
+      }
+      std::memcpy(out + 1024 + (group * 16 + lane) * 2, &scale, 2);
+    }
+}
+static void packQ4(const float *rows, int64_t kp, int64_t k0, char *out) {
+  for (int64_t lane = 0; lane < 16; ++lane)
+    for (int64_t group = 0; group < 2; ++group) {
+      uint8_t q[32];
+      uint16_t scale;
+      quantizeQ4(rows + lane * kp + k0 + 32 * group, 32, q, &scale);
+      for (int64_t j = 0; j < 4; ++j)
+        for (int64_t b = 0; b < 4; ++b)
+          out[(4 * group + j) * 64 + lane * 4 + b] = static_cast<char>(q[8 * j + b] | q[8 * j + 4 + b] << 4);
+      std::memcpy(out + 512 + (group * 16 + lane) * 2, &scale, 2);
+    }
+}
+
+void Packer::packPanel(int64_t matrix, int64_t panel, char *out) const {
+  int64_t kp = paddedK(weight.getK());
+  std::vector<float> rows(16 * kp, 0.0f);
+  for (int64_t lane = 0; lane < 16; ++lane) {
+    PackedRow from = packedRow(weight, partRows, panel * 16 + lane);
+    if (from.row >= 0)
+      readRow(parts[from.source], matrix, from.row, rows.data() + lane * kp);
+  }
+  int64_t step = superblockBytes(weight.getFormat());
+  for (int64_t k0 = 0; k0 < kp; k0 += 64, out += step) {
+    if (weight.getFormat() == step::Format::Q8P16)
+      packQ8(rows.data(), kp, k0, out);
+    else if (weight.getFormat() == step::Format::Q4P16)
+      packQ4(rows.data(), kp, k0, out);
+    else
+      packFloats(weight.getFormat(), rows.data(), kp, k0, out);
+  }
+}
+
+void Packer::packTableRow(int64_t row, char *out) const {
+  int64_t k = weight.getK();
+  std::vector<float> values(roundUp(k, kScaleGroup), 0.0f);
+  PackedRow from = packedRow(weight, partRows, row);
+  if (from.row >= 0)
+    readRow(parts[from.source], 0, from.row, values.data());
+  switch (weight.getFormat()) {
+  case step::Format::RowsF32:
+    std::memcpy(out, values.data(), k * 4);
+    break;
+  case step::Format::RowsQ8:
+    for (int64_t group = 0; group * kScaleGroup < k; ++group) {
+      uint16_t scale;
+      quantizeQ8(values.data() + group * kScaleGroup, kScaleGroup, reinterpret_cast<int8_t *>(out) + group * kScaleGroup, &scale);
+      std::memcpy(out + rowsQ8ScaleOffset(k) + 2 * group, &scale, 2);
+    }
+    break;
+  default:
+    for (int64_t i = 0; i < k; ++i) {
+      uint16_t half = weight.getFormat() == step::Format::RowsBF16 ? f32ToBF16(values[i]) : f32ToF16(values[i]);
+      std::memcpy(out + 2 * i, &half, 2);
+    }
+  }
+}
+
+void Packer::packVector(std::vector<char> &out) const {
+  std::vector<float> values(weight.getN(), 0.0f);
+  int64_t at = 0;
+  for (const Part &part : parts) {
+    std::vector<float> one(part.columns * part.rows);
+    for (int64_t row = 0; row < part.rows; ++row)
+      readRow(part, 0, row, one.data() + row * part.columns);
+    for (size_t i = 0; i < one.size() && at < weight.getN(); ++i)
+      values[at++] = one[i];
+  }
+  std::memcpy(out.data(), values.data(), values.size() * 4);
+}
+
+llvm::Error Packer::run(BlockWriter &writer, llvm::function_ref<void(uint64_t)> progress) {
+  if (llvm::Error error = resolve())
+    return error;
+  step::Format format = weight.getFormat();
+  bool panels = isPanelFormat(format), table = isRowsFormat(format);
+  int64_t unit = panels ? panelBytes(format, weight.getK()) : table ? rowStrideBytes(format, weight.getK()) : 0;
+  int64_t perMatrix = panels ? weight.getN() / 16 : weight.getN();
+  int64_t matrices = std::max<int64_t>(1, weight.getExperts());
+  std::vector<char> bytes;
+  if (!panels && !table) {
+    bytes.assign(packedBytes(weight), 0);
+    packVector(bytes);
+    if (llvm::Error error = writer.append(bytes))
+      return error;
+  } else {
+    int64_t batch = std::max<int64_t>(1, (4 << 20) / unit);
+    for (int64_t matrix = 0; matrix < matrices; ++matrix)
+      for (int64_t first = 0; first < perMatrix; first += batch) {
+        int64_t count = std::min(batch, perMatrix - first);
+        bytes.assign(count * unit, 0);
+        llvm::parallelFor(0, count, [&](size_t i) {
+          char *to = bytes.data() + i * unit;
+          panels ? packPanel(matrix, first + i, to) : packTableRow(first + i, to);
+        });
+        if (llvm::Error error = writer.append(bytes))
+          return error;
+        progress(writer.written());
+      }
+    int64_t tail = packedBytes(weight) - matrices * perMatrix * unit;
+    if (llvm::Error error = writer.zeros(tail))
+      return error;
+  }
+  if (nonFinite)
+    return inputError(parts[0].tensor->file, parts[0].tensor->name, "holds a value that is not finite (NaN or infinity)",
+                      "the checkpoint is damaged: fetch it again");
+  return llvm::Error::success();
+}
+
+} // namespace
+
+llvm::Error packWeights(step::ProgramOp program, const TensorSource &tensors, OutputFile &out, uint64_t base,
+                        llvm::function_ref<void(llvm::ArrayRef<char>)> hash,
+                        llvm::function_ref<void(uint64_t)> progress) {
+  auto module = program->getParentOfType<mlir::ModuleOp>();
+  std::vector<step::WeightOp> weights(program.getOps<step::WeightOp>().begin(), program.getOps<step::WeightOp>().end());
+  std::stable_sort(weights.begin(), weights.end(),
+                   [](step::WeightOp a, step::WeightOp b) { return a.getOffset() < b.getOffset(); });
+  BlockWriter writer(out, base, hash);
+  for (step::WeightOp weight : weights) {
+    if (llvm::Error error = writer.zeros(*weight.getOffset() - writer.written()))
+      return error;
+    if (llvm::Error error = Packer(weight, module, tensors).run(writer, progress))
+      return error;
+  }
+  if (llvm::Error error = writer.zeros(*program.getWeightBytes() - writer.written()))
+    return error;
+  return writer.flush();
+}
+
+} // namespace gemmac

@@ -1,0 +1,21 @@
+// Choosing the rows whose logits are asked for.
+#ifndef GEMMAC_DIALECT_GEMMA_ROWS
+#define GEMMAC_DIALECT_GEMMA_ROWS
+include "dialect/gemma/GemmaDialect.td"
+
+def Gemma_TakeRowsOp : Gemma_Op<"take_rows", [Pure]> {
+  let summary = "the last row of each sequence";
+  let description = [{
+    The result has `batch` rows: row b is the last row r of x with seq[r] == b. Works on activations and on the row
+    indices (tokens, pos, seq) themselves. If x already has `batch` rows it folds away.
+
+    - C1: batch is positive and equals the rows of the result
+    - C2: x and seq have the same rows, the result x's other dimensions and element type
+  }];
+  let arguments = (ins AnyRankedTensor:$x, Gemma_RowIndex:$seq, I64Attr:$batch);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$x `,` $seq attr-dict `:` type($x) `,` type($seq) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+#endif

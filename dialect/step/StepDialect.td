@@ -1,0 +1,57 @@
+// The `step` dialect: one step of a model as a schedule - phases of tasks on planned buffers - for any target.
+#ifndef GEMMAC_DIALECT_STEP_DIALECT
+#define GEMMAC_DIALECT_STEP_DIALECT
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Step_Dialect : Dialect {
+  let name = "step";
+  let cppNamespace = "::gemmac::step";
+  let summary = "the schedule of one step: phases, tasks, buffers, barriers, prefetches, costs";
+  let description = [{
+    A `step.program` holds packed weights, caches and one `step.entry` per entry point. An entry is a straight line of
+    phases. A phase is a grid of independent tasks; whoever runs it may run them in any order and anywhere, but a phase
+    starts only after the `step.barrier` before it. A task is a short list of tile ops on views of buffers.
+
+    The grid has `cols` column tasks, times one per live row if the phase is `by_row`; otherwise each task does all
+    rows. "All rows" is the live M of the step, at most the entry's `rows`; rows `last` means one row per sequence.
+
+    Buffers in memory space "private" belong to whoever runs tasks (its scratch); the rest is shared memory of the step,
+    at offsets that the memory plan fixed. The prologue of a phase runs before the first task that somebody runs there,
+    once for each of them, and so writes private buffers only, except for `step.publish`, which happens exactly once.
+
+    Nothing here says thread, block, core or SM: that is the emitter's.
+  }];
+  let useDefaultAttributePrinterParser = 0;
+}
+
+class Step_Op<string mnemonic, list<Trait> traits = []> : Op<Step_Dialect, mnemonic, traits>;
+
+class Step_Enum<string name, string what, list<I32EnumAttrCase> cases> : I32EnumAttr<name, what, cases> {
+  let cppNamespace = "::gemmac::step";
+}
+/// Which rows a phase computes.
+def Step_Rows : Step_Enum<"Rows", "live rows", [I32EnumAttrCase<"All", 0, "all">, I32EnumAttrCase<"Last", 1, "last">]>;
+def Step_Logits : Step_Enum<"Logits", "rows whose logits an entry yields",
+    [I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Last", 1, "last">, I32EnumAttrCase<"All", 2, "all">]>;
+/// Activations inside matmuls. bf16 is held as f32 rounded to bf16; i8 has an f32 scale and an i32 sum per 32 elements.
+def Step_Act : Step_Enum<"Act", "activation format inside a product",
+    [I32EnumAttrCase<"F32", 0, "f32">, I32EnumAttrCase<"BF16", 1, "bf16">, I32EnumAttrCase<"I8", 2, "i8">]>;
+/// Packed layouts, docs/architecture.md. p16: panels of 16 rows, superblocks of 64 k. vec: a plain f32 vector. rows: a table to gather from.
+def Step_Format : Step_Enum<"Format", "weight layout", [
+    I32EnumAttrCase<"Vec", 0, "vec">, I32EnumAttrCase<"F32P16", 1, "f32p16">, I32EnumAttrCase<"BF16P16", 2, "bf16p16">,
+    I32EnumAttrCase<"Q8P16", 3, "q8p16">, I32EnumAttrCase<"Q4P16", 4, "q4p16">,
+    I32EnumAttrCase<"RowsF32", 5, "rows_f32">, I32EnumAttrCase<"RowsBF16", 6, "rows_bf16">, I32EnumAttrCase<"RowsQ8", 7, "rows_q8">, I32EnumAttrCase<"F16P16", 8, "f16p16">, I32EnumAttrCase<"RowsF16", 9, "rows_f16">]>;
+def Step_KvType : Step_Enum<"KvType", "element type of a cache", [I32EnumAttrCase<"F32", 0, "f32">, I32EnumAttrCase<"BF16", 1, "bf16">]>;
+def Step_Which : Step_Enum<"Which", "half of a cache", [I32EnumAttrCase<"K", 0, "k">, I32EnumAttrCase<"V", 1, "v">]>;
+
+/// A buffer or a tile of one: [rows, columns] (or [rows, bytes] for i8 activations).
+def Step_Buf : MemRefRankOf<[F32, I8, I32], [2]>;
+def Step_F32Buf : MemRefRankOf<[F32], [2]>;
+
+#endif

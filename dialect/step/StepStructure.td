@@ -1,0 +1,141 @@
+// Structure: program, weights, caches, entries, buffers, phases, barriers.
+#ifndef GEMMAC_DIALECT_STEP_STRUCTURE
+#define GEMMAC_DIALECT_STEP_STRUCTURE
+include "dialect/step/StepDialect.td"
+
+def Step_ProgramOp : Step_Op<"program", [Symbol, SymbolTable, NoTerminator, SingleBlock, NoRegionArguments]> {
+  let summary = "all entry points of a model with what they share";
+  let description = [{
+    `arena_bytes` shared memory, `scratch_bytes` private memory and `weight_bytes` are set by the memory plan.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$context, I64Attr:$chunk, I64Attr:$batch,
+      OptionalAttr<I64Attr>:$arena_bytes, OptionalAttr<I64Attr>:$scratch_bytes, OptionalAttr<I64Attr>:$weight_bytes);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name attr-dict-with-keyword $body";
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+}
+def Step_WeightOp : Step_Op<"weight", [Symbol, HasParent<"ProgramOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a packed weight";
+  let description = [{
+    `n` rows (outputs) of `k` inputs, made of gemma.weight symbols `sources` in this order (rows one below the other;
+    each source's rows padded with zero rows to a multiple of 16, and of `tile` if interleaved or if there are several).
+    `tile` is the columns (rows of the weight) of one task of its phase: with `interleave`, task t holds tile/S rows of
+    each of the S sources. `n` counts the padded rows. `experts` > 0: that many matrices of n x k, one behind the other.
+    `vec`: a plain f32 vector of n elements (k = 1). `rows_*`: row-major n rows of k elements to gather from.
+    `offset` is in bytes from the start of the weights, a multiple of 64.
+
+    - C1: n, k, tile positive; tile a multiple of 16 that divides n for p16 formats
+    - C2: sources not empty, each naming a gemma.weight of the module; interleave needs at least two
+    - C3: offset, where set, is a non-negative multiple of 64
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Step_Format:$format, I64Attr:$n, I64Attr:$k, I64Attr:$tile,
+      ArrayAttr:$sources, UnitAttr:$interleave, DefaultValuedAttr<I64Attr, "0">:$experts,
+      OptionalAttr<I64Attr>:$offset, OptionalAttr<I64Attr>:$bytes);
+  let assemblyFormat = "$sym_name $format attr-dict";
+  let hasVerifier = 1;
+}
+def Step_CacheOp : Step_Op<"cache", [Symbol, HasParent<"ProgramOp">]> {
+  let summary = "a KV cache in the arena";
+  let description = [{
+    Position p lies in slot p mod `slots`; slots is a multiple of 16 and at least the context, or (window > 0) at least
+    window - 1 + the most rows of any entry. K: [batch][heads][slots/16][head_dim][16]; V: [batch][heads][slots][head_dim].
+
+    - C1: heads, head_dim positive, window non-negative
+    - C2: slots is a positive multiple of 16, and large enough (see above)
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$heads, I64Attr:$head_dim, I64Attr:$window, I64Attr:$slots,
+      Step_KvType:$type, OptionalAttr<I64Attr>:$k_offset, OptionalAttr<I64Attr>:$v_offset);
+  let assemblyFormat = "$sym_name $type attr-dict";
+  let hasVerifier = 1;
+}
+def Step_EntryOp : Step_Op<"entry", [Symbol, HasParent<"ProgramOp">, NoRegionArguments, SingleBlock, SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "one entry point: a straight line of phases";
+  let description = [{
+    At most `rows` tokens of `batch` sequences a call.
+
+    - C1: rows and batch positive, rows at least batch
+    - C2: the body holds buffers, phases, barriers, prefetches and one yield; phases are separated by barriers
+    - C3: yields one buffer if logits is last or all, else none
+    - C4: shared buffers that are live at the same time do not overlap (once offsets are set)
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$rows, DefaultValuedAttr<I64Attr, "1">:$batch, Step_Logits:$logits);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name `logits` `(` $logits `)` attr-dict-with-keyword $body";
+  let hasRegionVerifier = 1;
+}
+def Step_YieldOp : Step_Op<"yield", [Terminator, Pure, ParentOneOf<["EntryOp"]>]> {
+  let summary = "ends an entry; names the logits";
+  let arguments = (ins Optional<Step_F32Buf>:$logits);
+  let assemblyFormat = "attr-dict ($logits^ `:` type($logits))?";
+  let builders = [OpBuilder<(ins), [{}]>];
+}
+def Step_BufferOp : Step_Op<"buffer", [HasParent<"EntryOp">, MemoryEffects<[MemAlloc]>]> {
+  let summary = "a buffer of activations";
+  let description = [{
+    Row-major, rows `ld` = columns elements apart. Space "private": in the scratch of whoever runs tasks, valid within
+    one phase; else in the arena. `offset` in bytes, a multiple of 64, set by the memory plan.
+
+    - C1: static shape, memory space none or "private"
+    - C2: offset, where set, is a non-negative multiple of 64
+  }];
+  let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$offset);
+  let results = (outs Step_Buf:$result);
+  let assemblyFormat = "$name attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+def Step_BarrierOp : Step_Op<"barrier", [HasParent<"EntryOp">, MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "everything before has been written before anything after starts";
+  let assemblyFormat = "attr-dict";
+}
+def Step_PrefetchOp : Step_Op<"prefetch", [HasParent<"EntryOp">, MemoryEffects<[MemRead]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "bring the first `bytes` of each early task of the next phase's weight nearer while waiting";
+  let description = "A hint without a result. Stands before the barrier of the phase that streams `weight`.";
+  let arguments = (ins FlatSymbolRefAttr:$weight, I64Attr:$bytes);
+  let assemblyFormat = "$weight attr-dict";
+}
+def Step_PhaseOp : Step_Op<"phase", [HasParent<"EntryOp">, NoRegionArguments, NoTerminator, SingleBlock]> {
+  let summary = "a grid of independent tasks";
+  let description = [{
+    Grid: `cols` column tasks, times the live rows if `by_row`. `rows` says which rows are live. `bytes` and `flops` are what
+    the phase moves and computes for one live row and, in `row_bytes`, `row_flops`, for each further one (cost model).
+
+    - C1: cols is positive
+    - C2: no task reads a shared buffer or cache that another task of the phase writes: where a buffer is written by the
+          phase, every access to it is a tile of the same offset, stride and width, with stride >= width unless cols = 1
+          and, if not by_row, no two `case`s overlap
+    - C3: the prologue writes no shared buffer except by publish, and what it publishes the phase does not read
+    - C4: buffers written have as many rows as are live
+  }];
+  let arguments = (ins StrAttr:$name, Step_Rows:$rows, I64Attr:$cols, UnitAttr:$by_row,
+      DefaultValuedAttr<I64Attr, "0">:$bytes, DefaultValuedAttr<I64Attr, "0">:$flops,
+      DefaultValuedAttr<I64Attr, "0">:$row_bytes, DefaultValuedAttr<I64Attr, "0">:$row_flops);
+  let regions = (region AnyRegion:$prologue, SizedRegion<1>:$body);
+  let assemblyFormat = "$name `rows` `(` $rows `)` `cols` `(` $cols `)` (`by_row` $by_row^)? attr-dict (`prologue` $prologue^)? `do` $body";
+  let hasRegionVerifier = 1;
+}
+def Step_CaseOp : Step_Op<"case", [NoRegionArguments, NoTerminator, SingleBlock, ParentOneOf<["PhaseOp"]>]> {
+  let summary = "ops of the column tasks [begin, end) only";
+  let description = [{
+    Inside, the column task index counts from `begin`.
+    - C1: 0 <= begin < end <= cols of the phase
+  }];
+  let arguments = (ins I64Attr:$begin, I64Attr:$end);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$begin `to` $end attr-dict-with-keyword $body";
+  let hasVerifier = 1;
+}
+def Step_TileOp : Step_Op<"tile", [Pure]> {
+  let summary = "a view of columns [offset + stride * c, ... + width) of a buffer for column task c";
+  let description = [{
+    All rows, or the task's row in a by_row phase. A buffer used without a tile is a tile of offset 0, stride 0, full width.
+
+    - C1: offset, stride non-negative, width positive, and the tile of the last task ends within the buffer
+    - C2: the result has the buffer's rows, element type and memory space, and `width` columns
+  }];
+  let arguments = (ins Step_Buf:$buffer, I64Attr:$offset, I64Attr:$stride, I64Attr:$width);
+  let results = (outs Step_Buf:$result);
+  let assemblyFormat = "$buffer attr-dict `:` type($buffer) `->` type($result)";
+  let hasVerifier = 1;
+}
+#endif

@@ -1,0 +1,206 @@
+// Puts a checkpoint directory together and checks that its parts belong to each other: every tensor that the
+// configuration asks for is there with its shape, the tokenizer fits the vocabulary, and no weight is NaN.
+#include "frontend/Checkpoint.h"
+
+#include "frontend/Diagnostic.h"
+#include "frontend/Json.h"
+#include "frontend/Safetensors.h"
+#include "frontend/TextTensors.h"
+
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+
+#include <set>
+
+using namespace gemmac;
+namespace fs = llvm::sys::fs;
+
+namespace {
+
+constexpr llvm::StringLiteral expectedDirectory =
+    "give a Hugging Face directory: config.json, model.safetensors and tokenizer.json";
+
+std::string inDirectory(llvm::StringRef directory, llvm::StringRef name) {
+  llvm::SmallString<256> path(directory);
+  llvm::sys::path::append(path, name);
+  return path.str().str();
+}
+
+bool isGguf(llvm::StringRef path) {
+  if (path.ends_with_insensitive(".gguf"))
+    return true;
+  auto start = llvm::MemoryBuffer::getFileSlice(path, 4, 0);
+  return start && (*start)->getBuffer() == "GGUF";
+}
+
+/// Success if `path` is a directory with a config.json; otherwise what it is instead.
+llvm::Error checkDirectory(llvm::StringRef path) {
+  fs::file_status status;
+  if (std::error_code error = fs::status(path, status))
+    return inputError(path, "",
+                      error == std::errc::no_such_file_or_directory ? "no such file or directory" : error.message(),
+                      expectedDirectory);
+  if (fs::is_regular_file(status))
+    return isGguf(path) ? inputError(path, "", "GGUF is not supported yet", expectedDirectory)
+                        : inputError(path, "", "is a file, expected a directory", expectedDirectory);
+  if (!fs::is_directory(status))
+    return inputError(path, "", "is not a directory", expectedDirectory);
+  std::string config = inDirectory(path, "config.json");
+  if (fs::exists(config))
+    return llvm::Error::success();
+  std::error_code error;
+  fs::directory_iterator entry(path, error), end;
+  if (error)
+    return inputError(path, "", "cannot be read: " + error.message());
+  if (entry == end)
+    return inputError(path, "", "is an empty directory, expected config.json in it", expectedDirectory);
+  for (; !error && entry != end; entry.increment(error))
+    if (llvm::StringRef(entry->path()).ends_with_insensitive(".gguf"))
+      return inputError(config, "", "no such file; the directory holds " + entry->path() +
+                                        ", and GGUF is not supported yet",
+                        expectedDirectory);
+  return inputError(config, "", "no such file", expectedDirectory);
+}
+
+/// Last component of the path as the user may mean it: of "." and "dir/.." the real one.
+std::string checkpointName(llvm::StringRef path) {
+  llvm::SmallString<256> real;
+  llvm::StringRef name = llvm::sys::path::filename(path.rtrim('/'));
+  if (!name.empty() && name != "." && name != "..")
+    return name.str();
+  if (!fs::real_path(path, real))
+    name = llvm::sys::path::filename(real);
+  return name.empty() ? "model" : name.str();
+}
+
+/// The prefix under which the text decoder's tensors are stored, gemma4.md 3.1 (the third is what older exports of
+/// multimodal Gemma 3 have). The one that most of all names begin with would be a guess; an embedding or a first
+/// layer is not.
+std::string findPrefix(const TensorSource &tensors, const ModelConfig &config) {
+  for (llvm::StringRef prefix : {"model.language_model.", "language_model.model.", "model."})
+    for (llvm::StringRef name : {"embed_tokens.weight", "norm.weight", "layers.0.input_layernorm.weight"})
+      if (tensors.find((prefix + name).str()))
+        return prefix.str();
+  bool flat = llvm::StringRef(config.modelType).ends_with("_text");
+  return flat ? "model." : "model.language_model.";
+}
+
+llvm::Error checkTensor(const TensorSource &tensors, const ExpectedTensor &expected) {
+  const TensorInfo *found = tensors.find(expected.name);
+  std::string shape = shapeText(expected.shape) + " (" + expected.what + ")";
+  if (!found)
+    return inputError(tensors.primaryFile(), expected.name, "missing, expected a tensor of shape " + shape,
+                      "the download is incomplete, or config.json is of another model");
+  if (llvm::ArrayRef<int64_t>(found->shape) != llvm::ArrayRef<int64_t>(expected.shape))
+    return inputError(found->file, expected.name,
+                      "found shape " + shapeText(found->shape) + ", expected " + shape +
+                          " by the sizes in config.json");
+  if (!isWeightType(found->dtype))
+    return inputError(found->file, expected.name,
+                      "found dtype " + dtypeName(found->dtype) + ", expected BF16, F16 or F32");
+  if (found->length > eagerFiniteCheckBytes)
+    return llvm::Error::success();
+  return checkFinite(tensors, *found);
+}
+
+llvm::Error checkTensors(const TensorSource &tensors, const ModelConfig &config) {
+  for (const ExpectedTensor &expected : expectedTensors(config))
+    if (llvm::Error error = checkTensor(tensors, expected))
+      return error;
+  return llvm::Error::success();
+}
+
+llvm::Expected<TokenizerData> loadTokenizer(llvm::StringRef directory, int64_t vocab) {
+  std::string json = inDirectory(directory, "tokenizer.json");
+  if (!fs::exists(json) && fs::exists(inDirectory(directory, "tokenizer.model")))
+    return inputError(json, "", "no such file; a tokenizer.model alone is not supported yet",
+                      "add the tokenizer.json of the same model");
+  return loadTokenizerJson(json, vocab);
+}
+
+llvm::Expected<bool> findChatTemplate(llvm::StringRef directory) {
+  for (llvm::StringRef name : {"chat_template.jinja", "chat_template.json"})
+    if (fs::exists(inDirectory(directory, name)))
+      return true;
+  std::string path = inDirectory(directory, "tokenizer_config.json");
+  if (!fs::exists(path))
+    return false;
+  llvm::Expected<JsonDocument> document = JsonDocument::read(path, {});
+  if (!document)
+    return document.takeError();
+  InputCheck check(path);
+  bool found = JsonObject(document->root(), "", "", check).has("chat_template");
+  if (llvm::Error error = check.take())
+    return error;
+  return found;
+}
+
+void noteTowers(Checkpoint &checkpoint) {
+  const ModelConfig &config = checkpoint.config;
+  bool unified = config.family == Family::Gemma4Unified; // it embeds patches and frames directly
+  auto skip = [&](llvm::StringRef which) {
+    checkpoint.notes.push_back("the " + which.str() + (unified ? " embedder" : " tower") +
+                               " is left out: only text is compiled yet");
+  };
+  if (config.hasVision)
+    skip("vision");
+  if (config.hasAudio)
+    skip("audio");
+}
+
+/// Ids of all stop tokens that either file names.
+void uniteStops(Checkpoint &checkpoint) {
+  std::set<int64_t> stops(checkpoint.generation.eos.begin(), checkpoint.generation.eos.end());
+  stops.insert(checkpoint.config.eos.begin(), checkpoint.config.eos.end());
+  checkpoint.generation.eos.assign(stops.begin(), stops.end());
+}
+
+} // namespace
+
+llvm::Expected<Checkpoint> gemmac::loadCheckpoint(llvm::StringRef path) {
+  if (llvm::Error error = checkDirectory(path))
+    return error;
+  Checkpoint checkpoint;
+  checkpoint.path = path.str();
+  checkpoint.name = checkpointName(path);
+
+  std::string configPath = inDirectory(path, "config.json");
+  llvm::Expected<ModelConfig> config = loadConfig(configPath);
+  if (!config)
+    return config.takeError();
+  checkpoint.config = std::move(*config);
+
+  llvm::Expected<std::unique_ptr<TensorSource>> tensors = openSafetensors(path);
+  if (!tensors)
+    return tensors.takeError();
+  checkpoint.tensors = std::move(*tensors);
+  checkpoint.config.tensorPrefix = findPrefix(*checkpoint.tensors, checkpoint.config);
+  if (llvm::Error error = checkTensors(*checkpoint.tensors, checkpoint.config))
+    return error;
+
+  llvm::Expected<TokenizerData> tokenizer = loadTokenizer(path, checkpoint.config.vocab);
+  if (!tokenizer)
+    return tokenizer.takeError();
+  checkpoint.tokenizer = std::move(*tokenizer);
+  if (checkpoint.tokenizer.bos != checkpoint.config.bos)
+    return inputError(configPath, "bos_token_id",
+                      "found " + llvm::Twine(checkpoint.config.bos) + ", but tokenizer.json has <bos> as " +
+                          llvm::Twine(checkpoint.tokenizer.bos));
+
+  llvm::Expected<GenerationConfig> generation =
+      loadGenerationConfig(inDirectory(path, "generation_config.json"), checkpoint.config.vocab);
+  if (!generation)
+    return generation.takeError();
+  checkpoint.generation = std::move(*generation);
+  uniteStops(checkpoint);
+
+  llvm::Expected<bool> hasTemplate = findChatTemplate(path);
+  if (!hasTemplate)
+    return hasTemplate.takeError();
+  checkpoint.hasChatTemplate = *hasTemplate;
+  checkpoint.notes = checkpoint.config.notes;
+  noteTowers(checkpoint);
+  return checkpoint;
+}

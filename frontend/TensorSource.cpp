@@ -1,0 +1,137 @@
+// Element types, and the two loops that read every weight of a checkpoint: decoding to f32 and the search for values
+// that are not finite. Both work on blocks without branches inside, so that compilers vectorise them.
+#include "frontend/TensorSource.h"
+
+#include "frontend/Diagnostic.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+using namespace gemmac;
+
+namespace {
+
+struct DTypeRow {
+  DType type;
+  unsigned size;
+  const char *name;
+};
+
+/// Indexed by DType.
+constexpr DTypeRow dtypeRows[] = {
+    {DType::F32, 4, "F32"}, {DType::F16, 2, "F16"}, {DType::BF16, 2, "BF16"}, {DType::F64, 8, "F64"},
+    {DType::I8, 1, "I8"},   {DType::U8, 1, "U8"},   {DType::I16, 2, "I16"},   {DType::U16, 2, "U16"},
+    {DType::I32, 4, "I32"}, {DType::U32, 4, "U32"}, {DType::I64, 8, "I64"},   {DType::U64, 8, "U64"},
+    {DType::Bool, 1, "BOOL"},
+};
+
+float floatOfBits(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+uint32_t bitsOfFloat(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+/// F16 to f32 in integer arithmetic and one exact multiply by 2^112 (which also normalises subnormals); infinities and
+/// NaNs then get the full exponent, their payload stays.
+float decodeHalf(uint16_t half) {
+  uint32_t magnitude = static_cast<uint32_t>(half & 0x7FFF) << 13;
+  uint32_t bits = bitsOfFloat(floatOfBits(magnitude) * 0x1p112f);
+  uint32_t special = magnitude >= 0x0F800000u ? 0x7F800000u : 0u;
+  return floatOfBits(bits | special | static_cast<uint32_t>(half & 0x8000) << 16);
+}
+
+/// Blocks that stay in the first-level cache between load and store; the stack copy also makes loads aligned.
+constexpr size_t block = 2048;
+
+template <typename Bits, float (*decode)(Bits)> void decodeBlocks(const uint8_t *from, float *to, size_t count) {
+  Bits in[block];
+  for (size_t done = 0; done < count; done += block) {
+    size_t n = std::min(block, count - done);
+    std::memcpy(in, from + done * sizeof(Bits), n * sizeof(Bits));
+    for (size_t i = 0; i < n; ++i)
+      to[done + i] = decode(in[i]);
+  }
+}
+
+float decodeBrain(uint16_t brain) { return floatOfBits(static_cast<uint32_t>(brain) << 16); }
+
+/// Index of the first element whose exponent bits are all ones, or -1.
+template <typename Bits> int64_t findExponent(llvm::ArrayRef<uint8_t> bytes, Bits mask) {
+  size_t count = bytes.size() / sizeof(Bits);
+  Bits in[block];
+  for (size_t done = 0; done < count; done += block) {
+    size_t n = std::min(block, count - done);
+    std::memcpy(in, bytes.data() + done * sizeof(Bits), n * sizeof(Bits));
+    Bits any = 0;
+    for (size_t i = 0; i < n; ++i)
+      any |= static_cast<Bits>((in[i] & mask) == mask);
+    if (!any)
+      continue;
+    for (size_t i = 0; i < n; ++i)
+      if ((in[i] & mask) == mask)
+        return static_cast<int64_t>(done + i);
+  }
+  return -1;
+}
+
+} // namespace
+
+unsigned gemmac::dtypeSize(DType type) { return dtypeRows[static_cast<size_t>(type)].size; }
+llvm::StringRef gemmac::dtypeName(DType type) { return dtypeRows[static_cast<size_t>(type)].name; }
+bool gemmac::isWeightType(DType type) { return type == DType::F32 || type == DType::F16 || type == DType::BF16; }
+
+int64_t TensorInfo::elements() const {
+  int64_t product = 1;
+  for (int64_t size : shape)
+    product *= size;
+  return product;
+}
+
+void gemmac::decodeToF32(DType type, llvm::ArrayRef<uint8_t> bytes, int64_t first,
+                         llvm::MutableArrayRef<float> out) {
+  assert(isWeightType(type) && first >= 0);
+  assert((static_cast<uint64_t>(first) + out.size()) * dtypeSize(type) <= bytes.size());
+  const uint8_t *from = bytes.data() + static_cast<size_t>(first) * dtypeSize(type);
+  if (out.empty())
+    return;
+  if (type == DType::F32)
+    std::memcpy(out.data(), from, out.size() * sizeof(float));
+  else if (type == DType::BF16)
+    decodeBlocks<uint16_t, decodeBrain>(from, out.data(), out.size());
+  else
+    decodeBlocks<uint16_t, decodeHalf>(from, out.data(), out.size());
+}
+
+int64_t gemmac::firstNonFinite(DType type, llvm::ArrayRef<uint8_t> bytes) {
+  assert(isWeightType(type));
+  if (type == DType::F32)
+    return findExponent<uint32_t>(bytes, 0x7F800000u);
+  return findExponent<uint16_t>(bytes, type == DType::BF16 ? 0x7F80 : 0x7C00);
+}
+
+llvm::Error gemmac::checkFinite(const TensorSource &source, const TensorInfo &tensor) {
+  llvm::ArrayRef<uint8_t> bytes = source.bytes(tensor);
+  int64_t index = firstNonFinite(tensor.dtype, bytes);
+  if (index < 0)
+    return llvm::Error::success();
+  float value;
+  decodeToF32(tensor.dtype, bytes, index, value);
+  const char *name = value != value ? "NaN" : value > 0 ? "infinity" : "-infinity";
+  return inputError(tensor.file, tensor.name,
+                    llvm::Twine("found ") + name + " at element " + llvm::Twine(index) + " of shape " +
+                        shapeText(tensor.shape) + ", expected finite weights",
+                    "the file is damaged or the training diverged");
+}
+
+std::string gemmac::shapeText(llvm::ArrayRef<int64_t> shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i)
+    text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}

@@ -1,0 +1,115 @@
+// The tables of gemma4.md 3.1, written out once.
+#include "frontend/TextTensors.h"
+
+using namespace gemmac;
+
+std::string gemmac::tensorName(const ModelConfig &config, llvm::StringRef name) {
+  return config.tensorPrefix + name.str();
+}
+
+std::string gemmac::layerTensorName(const ModelConfig &config, int64_t layer, llvm::StringRef name) {
+  return config.tensorPrefix + "layers." + std::to_string(layer) + "." + name.str();
+}
+
+namespace {
+
+/// Collects the tensors of one configuration. D = hidden, V = vocab, L = layers, P = pleDim, E = experts.
+class TensorList {
+public:
+  explicit TensorList(const ModelConfig &config) : config(config), hidden(config.hidden) {}
+
+  void global(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, llvm::StringRef what) {
+    list.push_back({tensorName(config, name), llvm::SmallVector<int64_t, 4>(shape), what.str()});
+  }
+  void layer(int64_t i);
+
+  std::vector<ExpectedTensor> list;
+
+private:
+  void add(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, llvm::StringRef what) {
+    list.push_back({layerTensorName(config, current, name), llvm::SmallVector<int64_t, 4>(shape), what.str()});
+  }
+  void norm(llvm::StringRef name) { add(name, {hidden}, "a norm of hidden_size"); }
+  void attention(const LayerConfig &layer);
+  void mlp(const LayerConfig &layer);
+  void experts();
+  void perLayerInput();
+
+  const ModelConfig &config;
+  int64_t hidden, current = 0;
+};
+
+void TensorList::attention(const LayerConfig &layer) {
+  int64_t queries = layer.heads * layer.headDim, keys = layer.kvHeads * layer.headDim;
+  add("self_attn.q_proj.weight", {queries, hidden}, "heads x head_dim by hidden_size");
+  add("self_attn.q_norm.weight", {layer.headDim}, "head_dim");
+  if (layer.kvSource < 0) {
+    add("self_attn.k_proj.weight", {keys, hidden}, "key/value heads x head_dim by hidden_size");
+    add("self_attn.k_norm.weight", {layer.headDim}, "head_dim");
+    if (!layer.valueFromKey)
+      add("self_attn.v_proj.weight", {keys, hidden}, "key/value heads x head_dim by hidden_size");
+  }
+  add("self_attn.o_proj.weight", {hidden, queries}, "hidden_size by heads x head_dim");
+}
+
+void TensorList::mlp(const LayerConfig &layer) {
+  add("mlp.gate_proj.weight", {layer.intermediate, hidden}, "intermediate_size by hidden_size");
+  add("mlp.up_proj.weight", {layer.intermediate, hidden}, "intermediate_size by hidden_size");
+  add("mlp.down_proj.weight", {hidden, layer.intermediate}, "hidden_size by intermediate_size");
+}
+
+void TensorList::experts() {
+  norm("post_feedforward_layernorm_1.weight");
+  add("router.scale", {hidden}, "hidden_size");
+  add("router.proj.weight", {config.experts, hidden}, "num_experts by hidden_size");
+  add("router.per_expert_scale", {config.experts}, "num_experts");
+  norm("pre_feedforward_layernorm_2.weight");
+  add("experts.gate_up_proj", {config.experts, 2 * config.expertIntermediate, hidden},
+      "num_experts by 2 x moe_intermediate_size by hidden_size");
+  add("experts.down_proj", {config.experts, hidden, config.expertIntermediate},
+      "num_experts by hidden_size by moe_intermediate_size");
+  norm("post_feedforward_layernorm_2.weight");
+}
+
+void TensorList::perLayerInput() {
+  add("per_layer_input_gate.weight", {config.pleDim, hidden}, "hidden_size_per_layer_input by hidden_size");
+  add("per_layer_projection.weight", {hidden, config.pleDim}, "hidden_size by hidden_size_per_layer_input");
+  norm("post_per_layer_input_norm.weight");
+}
+
+void TensorList::layer(int64_t i) {
+  const LayerConfig &layer = config.layers[static_cast<size_t>(i)];
+  current = i;
+  norm("input_layernorm.weight");
+  attention(layer);
+  norm("post_attention_layernorm.weight");
+  norm("pre_feedforward_layernorm.weight");
+  mlp(layer);
+  if (config.experts > 0)
+    experts();
+  norm("post_feedforward_layernorm.weight");
+  if (config.pleDim > 0)
+    perLayerInput();
+  if (config.layerScalar)
+    add("layer_scalar", {1}, "one scalar per layer");
+}
+
+} // namespace
+
+std::vector<ExpectedTensor> gemmac::expectedTensors(const ModelConfig &config) {
+  TensorList tensors(config);
+  auto count = static_cast<int64_t>(config.layers.size());
+  tensors.global("embed_tokens.weight", {config.vocab, config.hidden}, "vocab_size by hidden_size");
+  if (config.pleDim > 0) {
+    int64_t wide = count * config.pleDim;
+    tensors.global("embed_tokens_per_layer.weight", {config.pleVocab, wide},
+                   "vocab_size_per_layer_input by layers x hidden_size_per_layer_input");
+    tensors.global("per_layer_model_projection.weight", {wide, config.hidden},
+                   "layers x hidden_size_per_layer_input by hidden_size");
+    tensors.global("per_layer_projection_norm.weight", {config.pleDim}, "hidden_size_per_layer_input");
+  }
+  for (int64_t i = 0; i < count; ++i)
+    tensors.layer(i);
+  tensors.global("norm.weight", {config.hidden}, "a norm of hidden_size");
+  return std::move(tensors.list);
+}

@@ -1,0 +1,57 @@
+// Sizes of packed weights, packed activations and caches: the one place that knows them. The memory plan, the weight
+// packer and the emitters all ask here, so that what one writes is what the other reads. Bytes, unless said otherwise.
+// Shapes come from checked IR (weights fit their file), so that 64-bit sums cannot overflow here.
+#pragma once
+
+#include "dialect/step/Step.h"
+
+#include <cstdint>
+
+namespace gemmac {
+
+constexpr int64_t kAlign = 64;       ///< alignment of every offset
+constexpr int64_t kPanelRows = 16;   ///< rows of the weight (lanes) in a panel
+constexpr int64_t kSuperblockK = 64; ///< inputs in a superblock
+constexpr int64_t kScaleGroup = 32;  ///< elements that share a scale
+
+constexpr int64_t roundUp(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
+constexpr int64_t paddedK(int64_t k) { return roundUp(k, kSuperblockK); }
+
+/// f32p16, bf16p16, f16p16, q8p16, q4p16: panels of 16 rows, streamed by matmul.
+bool isPanelFormat(step::Format format);
+/// rows_*: row-major tables to gather from.
+bool isRowsFormat(step::Format format);
+
+/// One superblock: 16 rows x 64 inputs, with its scales. 0 for formats without panels.
+int64_t superblockBytes(step::Format format);
+/// One panel: 16 rows x paddedK(k) inputs.
+int64_t panelBytes(step::Format format, int64_t k);
+/// From one row to the next of a rows_* table.
+int64_t rowStrideBytes(step::Format format, int64_t k);
+/// rows_q8: where the row's f16 scales start (its int8 values come first, k padded to a multiple of 32).
+constexpr int64_t rowsQ8ScaleOffset(int64_t k) { return roundUp(k, kScaleGroup); }
+/// One matrix of a weight: n padded rows of k inputs; a multiple of 64.
+int64_t matrixBytes(step::Format format, int64_t n, int64_t k);
+/// The whole of a step.weight, all experts included.
+int64_t packedBytes(step::WeightOp weight);
+/// What one column task of a panel weight streams: tile rows of k inputs.
+int64_t taskBytes(step::WeightOp weight);
+/// What reading one row of `table` touches (embedding look-up).
+int64_t gatherBytes(step::WeightOp table);
+
+/// One packed activation vector of k inputs: f32 and bf16: paddedK(k) f32; i8: paddedK(k) int8, then paddedK(k)/32 f32
+/// scales, then paddedK(k)/32 i32 sums; rounded up to 64.
+int64_t actRowBytes(step::Act act, int64_t k);
+/// The same in elements of the activation's buffer (f32, or i8 bytes): its columns for one vector.
+int64_t actColumns(step::Act act, int64_t k);
+/// i8: byte offsets in a packed vector of the scales and the sums.
+constexpr int64_t actScaleOffset(int64_t k) { return paddedK(k); }
+constexpr int64_t actSumOffset(int64_t k) { return paddedK(k) + paddedK(k) / kScaleGroup * 4; }
+
+int64_t elementBytes(step::KvType type);
+/// K (or V: they are equal) of a cache: batch x heads x slots x head_dim elements, rounded up to 64.
+int64_t cacheHalfBytes(step::CacheOp cache, int64_t batch);
+/// A buffer: rows x columns elements, rounded up to 64.
+int64_t bufferBytes(mlir::MemRefType type);
+
+} // namespace gemmac

@@ -1,0 +1,175 @@
+// See Model.h. Offsets and sizes are checked here once, against the arena, so that nothing later needs to.
+#include "runtime/Model.h"
+
+#include "runtime/Failure.h"
+#include "runtime/Memory.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace gemmac::rt {
+
+using nlohmann::json;
+
+[[noreturn]] static void broken(const std::string &what) {
+  throw Failure(kLacking, cat("the executable's manifest is broken: ", what, "; compile the model again"));
+}
+
+static const json &at(const json &j, const char *key) {
+  auto it = j.find(key);
+  if (it == j.end())
+    broken(cat("'", key, "' is missing"));
+  return *it;
+}
+
+static int64_t integer(const json &j, const char *key, int64_t lo, int64_t hi) {
+  const json &v = at(j, key);
+  if (!v.is_number_integer())
+    broken(cat("'", key, "' is ", v.dump(), ", expected an integer"));
+  if (v.is_number_unsigned() && v.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))
+    broken(cat("'", key, "' is ", v.dump(), ", expected at most ", hi));
+  const int64_t n = v.get<int64_t>();
+  if (n < lo || n > hi)
+    broken(cat("'", key, "' is ", n, ", expected ", lo, "..", hi));
+  return n;
+}
+
+static uint64_t size(const json &j, const char *key) { return static_cast<uint64_t>(integer(j, key, 0, 1ll << 46)); }
+
+static std::string text(const json &j, const char *key) {
+  const json &v = at(j, key);
+  if (!v.is_string())
+    broken(cat("'", key, "' is ", v.dump(), ", expected a string"));
+  return v.get<std::string>();
+}
+
+static double number(const json &j, const char *key, double otherwise) {
+  auto it = j.find(key);
+  if (it == j.end() || it->is_null())
+    return otherwise;
+  if (!it->is_number() || !std::isfinite(it->get<double>()))
+    broken(cat("'", key, "' is ", it->dump(), ", expected a number"));
+  return it->get<double>();
+}
+
+/// An array of T, empty where the key is missing.
+template <class T> static std::vector<T> list(const json &j, const char *key) {
+  auto it = j.find(key);
+  if (it == j.end() || it->is_null())
+    return {};
+  try {
+    return it->get<std::vector<T>>();
+  } catch (const json::exception &) {
+    broken(cat("'", key, "' is not a list of the right kind"));
+  }
+}
+
+static Entry readEntry(const json &entries, const char *name, GmEntry run, bool everyRow, const Manifest &m) {
+  Entry e;
+  auto it = entries.find(name);
+  if (it == entries.end() || it->is_null())
+    return e;
+  if (!run)
+    broken(cat("entry '", name, "' has no code"));
+  e.run = run;
+  e.rows = integer(*it, "rows", 1, 1 << 20);
+  e.phases = it->contains("phases") ? integer(*it, "phases", 0, 1 << 24) : 0;
+  if (!it->contains("logits"))
+    return e;
+  e.logits = size(*it, "logits");
+  e.stride = integer(*it, "stride", m.vocab, 1ll << 32);
+  uint64_t bytes = 0, end = 0;
+  const uint64_t rows = everyRow ? static_cast<uint64_t>(e.rows) : 1;
+  if (!mulOk(static_cast<uint64_t>(e.stride) * sizeof(float), rows, bytes) || !addOk(e.logits, bytes, end) ||
+      end > m.arenaBytes || e.logits % sizeof(float) != 0)
+    broken(cat("the logits of entry '", name, "' (", rows, " x ", e.stride, " floats at byte ", e.logits,
+               ") do not fit the arena of ", m.arenaBytes, " bytes"));
+  return e;
+}
+
+static void readEntries(const json &j, const GmModel &model, Manifest &m) {
+  const json &entries = at(j, "entries");
+  if (!entries.is_object())
+    broken("'entries' is not an object");
+  m.decode = readEntry(entries, "decode", model.decode, false, m);
+  m.prefillNone = readEntry(entries, "prefill_none", model.prefill_none, false, m);
+  m.prefillLast = readEntry(entries, "prefill_last", model.prefill_last, false, m);
+  m.prefillAll = readEntry(entries, "prefill_all", model.prefill_all, true, m);
+  if (!m.decode.run || !m.decode.stride)
+    broken("entry 'decode' with logits is missing");
+  for (const Entry *e : {&m.prefillLast, &m.prefillAll})
+    if (e->run && !e->stride)
+      broken("a prefill entry lacks its logits");
+}
+
+static void readTokens(const json &j, Manifest &m) {
+  auto bos = j.find("bos");
+  m.bos = bos == j.end() || bos->is_null() ? -1 : static_cast<int32_t>(integer(j, "bos", -1, m.vocab - 1));
+  m.eos = list<int32_t>(j, "eos");
+  m.suppress = list<int32_t>(j, "suppress");
+  for (const auto *ids : {&m.eos, &m.suppress})
+    for (int32_t id : *ids)
+      if (id < 0 || id >= m.vocab)
+        broken(cat("token id ", id, " is not in 0..", m.vocab - 1));
+  m.hasTemplate = at(j, "has_template").is_boolean() && at(j, "has_template").get<bool>();
+  if (auto it = j.find("sampling"); it != j.end() && it->is_object()) {
+    SamplingDefaults &s = m.sampling;
+    s.doSample = !it->contains("do_sample") || at(*it, "do_sample") != json(false);
+    s.temperature = number(*it, "temperature", 1);
+    s.topP = number(*it, "top_p", 1);
+    s.minP = number(*it, "min_p", 0);
+    s.repeatPenalty = number(*it, "repeat_penalty", 1);
+    s.topK = static_cast<int64_t>(number(*it, "top_k", 0));
+  }
+  if (const double cap = number(j, "softcap", 0); cap > 0)
+    m.softcap = cap;
+}
+
+static void readPhases(const json &j, Manifest &m) {
+  m.phases = list<std::string>(j, "phases");
+  m.phaseBytes = list<double>(j, "phase_bytes");
+  m.phaseFlops = list<double>(j, "phase_flops");
+  for (const auto *v : {&m.phaseBytes, &m.phaseFlops})
+    if (!v->empty() && v->size() != m.phases.size())
+      broken(cat("'phase_bytes' and 'phase_flops' need ", m.phases.size(), " numbers, found ", v->size()));
+}
+
+Manifest readManifest(const GmModel &model) {
+  if (model.abi_version != GM_ABI_VERSION)
+    broken(cat("abi version ", model.abi_version, ", expected ", GM_ABI_VERSION));
+  Manifest m;
+  m.text = {model.manifest, model.manifest_size};
+  const json j = json::parse(m.text, nullptr, /*allow_exceptions=*/false);
+  if (!j.is_object())
+    broken("it is not a JSON object");
+  m.version = text(j, "gemmac");
+  m.name = text(j, "name");
+  m.family = text(j, "family");
+  m.target = text(j, "target");
+  m.quantize = text(j, "quantize");
+  m.compute = text(j, "compute");
+  m.kv = text(j, "kv");
+  m.march = list<std::string>(j, "march");
+  m.features = list<std::string>(j, "features");
+  m.vocab = integer(j, "vocab", 1, 1 << 24);
+  m.hidden = integer(j, "hidden", 1, 1 << 24);
+  m.layers = integer(j, "layers", 1, 1 << 16);
+  m.context = integer(j, "context", 1, 1 << 30);
+  m.window = j.contains("window") ? integer(j, "window", 0, 1 << 30) : 0;
+  m.arenaBytes = size(j, "arena_bytes");
+  m.scratchBytes = size(j, "scratch_bytes");
+  m.counters = static_cast<uint64_t>(integer(j, "counters", 0, 1 << 24));
+  m.parameters = size(j, "parameters");
+  m.weightBytes = size(j, "weight_bytes");
+  m.bytesPerToken = size(j, "bytes_per_token");
+  readEntries(j, model, m);
+  readTokens(j, m);
+  readPhases(j, m);
+  return m;
+}
+
+bool Manifest::isStop(int32_t id) const { return std::find(eos.begin(), eos.end(), id) != eos.end(); }
+
+} // namespace gemmac::rt

@@ -1,0 +1,53 @@
+// The compiled model as data: the manifest that gemmac wrote into the object (fields in Abi.h), checked. Everything the
+// runtime knows of a model is here; it has no names of models and no shapes of its own.
+#pragma once
+
+#include "runtime/Abi.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gemmac::rt {
+
+/// One compiled step function and where it leaves its logits.
+struct Entry {
+  GmEntry run = nullptr;  ///< null: the model has none
+  int64_t rows = 0;       ///< most rows (tokens) of one call
+  uint64_t logits = 0;    ///< byte offset in the arena of f32 [rows or 1][stride]
+  int64_t stride = 0;     ///< floats from one row of logits to the next
+  int64_t phases = 0;
+};
+
+/// generation_config's values: defaults of the sampling flags.
+struct SamplingDefaults {
+  bool doSample = true;
+  double temperature = 1, topP = 1, minP = 0, repeatPenalty = 1;
+  int64_t topK = 0;
+};
+
+struct Manifest {
+  std::string_view text; ///< the JSON itself, for `info`
+  std::string version, name, family, target, quantize, compute, kv;
+  std::vector<std::string> march, features;
+  int64_t vocab = 0, hidden = 0, layers = 0, context = 0, window = 0;
+  uint64_t arenaBytes = 0, scratchBytes = 0, counters = 0;
+  Entry decode, prefillNone, prefillLast, prefillAll;
+  std::optional<double> softcap;
+  int32_t bos = -1;
+  std::vector<int32_t> eos, suppress;
+  bool hasTemplate = false;
+  SamplingDefaults sampling;
+  uint64_t parameters = 0, weightBytes = 0, bytesPerToken = 0;
+  std::vector<std::string> phases;             ///< of decode, in order
+  std::vector<double> phaseBytes, phaseFlops;  ///< empty or as long as phases
+
+  bool isStop(int32_t id) const;
+};
+
+/// Reads and checks the manifest. Fails with exit 3: it was written by gemmac, so the executable is at fault.
+Manifest readManifest(const GmModel &model);
+
+} // namespace gemmac::rt

@@ -1,0 +1,57 @@
+// The workers: N of them run one function together (SPMD), with one kind of barrier. Thread 0 is the caller. Between
+// steps the others wait, first spinning, then asleep. Nothing here decides who computes what: generated code claims
+// tasks from counters, so that results do not depend on N or on timing.
+#pragma once
+
+#include "runtime/Abi.h"
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+namespace gemmac::rt {
+
+constexpr int kMaxWorkers = 1024;
+
+class Pool {
+public:
+  /// Fails with exit 3 if the system refuses a thread.
+  explicit Pool(int workers);
+  Pool(const Pool &) = delete;
+  ~Pool();
+
+  int workers() const { return workers_; }
+
+  /// Runs entry on every worker and returns when all have returned from it. Worker w gets a copy of `proto` with its
+  /// `worker`, its `pool`, and `scratch` moved on by w * scratchStride bytes.
+  void run(GmEntry entry, const GmStep &proto, uint64_t scratchStride);
+
+  /// Returns once every worker has called it; writes before it are visible after it.
+  void barrier(int64_t worker);
+
+  /// While set, worker 0 notes the time (ns, steady clock) at the start of a step and after each barrier, as far as the
+  /// vector's capacity goes.
+  void setProfile(std::vector<int64_t> *times) { profile_ = times; }
+
+private:
+  void serve(int worker);
+  void work(int worker);
+  void arrive();
+  void stop();
+
+  const int workers_;
+  int spins_;
+  GmEntry entry_ = nullptr;
+  GmStep proto_ = {};
+  uint64_t scratchStride_ = 0;
+  bool quit_ = false;
+  std::vector<int64_t> *profile_ = nullptr;
+  std::vector<std::thread> threads_;
+  // Written by one side and polled by all others: a cache line each.
+  alignas(64) std::atomic<uint32_t> epoch_{0};      ///< one more for each step
+  alignas(64) std::atomic<uint32_t> generation_{0}; ///< one more for each barrier passed
+  alignas(64) std::atomic<int> missing_;            ///< workers yet to arrive at the barrier
+};
+
+} // namespace gemmac::rt

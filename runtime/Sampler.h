@@ -1,0 +1,69 @@
+// From logits to the next token. Order: repeat penalty (on logits before the softcap), softcap, top-k, top-p, min-p,
+// temperature, draw. The same logits and seed give the same token on every machine: own generator, own exp, ties by id.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace gemmac::rt {
+
+/// xoshiro256**, seeded through splitmix64.
+class Random {
+public:
+  explicit Random(uint64_t seed);
+  uint64_t next();
+  /// Uniform in [0, 1), 53 bits.
+  double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
+
+private:
+  std::array<uint64_t, 4> state_;
+};
+
+struct SamplingParams {
+  double temperature = 1; ///< 0: greedy
+  int64_t topK = 0;       ///< 0: off
+  double topP = 1, minP = 0, repeatPenalty = 1;
+  uint64_t seed = 0;
+};
+
+class Sampler {
+public:
+  /// `softcap`: the cap that the logits already carry, if any. `suppress`: ids never drawn.
+  Sampler(const SamplingParams &params, int64_t vocab, std::optional<double> softcap, std::vector<int32_t> suppress);
+
+  /// The next token from logits [vocab], which it may change; -1 if none is finite.
+  int32_t sample(float *logits);
+  /// Remembers a token of prompt or answer for the repeat penalty (the last 64 count).
+  void accept(int32_t id);
+
+private:
+  struct Candidate {
+    float logit;
+    int32_t id;
+    bool before(const Candidate &o) const { return logit != o.logit ? logit > o.logit : id < o.id; }
+  };
+  void penalise(float *logits);
+  void collect(const float *logits);
+  void cutTopP();
+  int32_t draw();
+
+  SamplingParams params_;
+  int64_t vocab_;
+  std::optional<double> softcap_;
+  std::vector<int32_t> suppress_;
+  Random random_;
+  std::vector<Candidate> candidates_; ///< capacity: the vocabulary
+  std::vector<int32_t> recent_;       ///< a ring of kRecent
+  size_t recentNext_ = 0;
+};
+
+/// The id of the largest finite logit (the lowest such id), -1 if there is none.
+int32_t argmax(const float *logits, int64_t vocab);
+
+/// e^x for x <= 0 within 2 ulp, from additions and multiplications only: equal on every machine.
+double portableExp(double x);
+
+} // namespace gemmac::rt

@@ -1,0 +1,54 @@
+// One sequence being computed: the arena with its KV caches, the workers, and the position. Takes all its memory at
+// construction; prefill and decode allocate nothing.
+#pragma once
+
+#include "runtime/Memory.h"
+#include "runtime/Model.h"
+#include "runtime/Pool.h"
+
+#include <functional>
+#include <span>
+
+namespace gemmac::rt {
+
+class Session {
+public:
+  /// `weights` outlives the session. `context` (<= manifest's) is the most tokens it accepts.
+  Session(const Manifest &manifest, const char *weights, int workers, int64_t context);
+
+  /// Forgets every token. KV need not be cleared: a step reads only slots of positions it has seen.
+  void reset() { position_ = 0; }
+  /// For timing only: goes back to an earlier position although sliding caches have moved on.
+  void rewindForTiming(int64_t position) { position_ = position; }
+  int64_t position() const { return position_; }
+  int64_t context() const { return context_; }
+
+  /// Appends tokens without asking for logits.
+  void prefill(std::span<const int32_t> ids);
+  /// Appends at least one token; logits [vocab] of the last, valid (and writable) until the next step.
+  float *prefillLast(std::span<const int32_t> ids);
+  /// Appends tokens; calls row(i, logits [vocab]) for each, in order.
+  void prefillAll(std::span<const int32_t> ids, const std::function<void(int64_t, const float *)> &row);
+  /// Appends one token; its logits.
+  float *decode(int32_t id) { return step(manifest_.decode, {&id, 1}); }
+
+  /// Runs a function that is not the model's on all workers: `rows` and `counters` mean what it wants.
+  void runOther(GmEntry entry, int64_t rows);
+  Pool &pool() { return pool_; }
+
+private:
+  float *step(const Entry &entry, std::span<const int32_t> ids);
+  void zeroCounters();
+  void checkRoom(int64_t more) const;
+
+  const Manifest &manifest_;
+  const int64_t context_;
+  int64_t position_ = 0;
+  uint64_t counterBytes_, scratchStride_;
+  Region arena_, work_; ///< work_: counters, tokens, positions, scratch of each worker
+  GmStep proto_ = {};
+  int32_t *tokens_, *positions_;
+  Pool pool_;
+};
+
+} // namespace gemmac::rt

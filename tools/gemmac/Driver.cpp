@@ -1,0 +1,267 @@
+// See Driver.h.
+#include "tools/gemmac/Driver.h"
+
+#include "codegen/Emit.h"
+#include "codegen/Link.h"
+#include "codegen/Manifest.h"
+#include "codegen/OutputFile.h"
+#include "codegen/cpu/LowerToLLVM.h"
+#include "codegen/cpu/StepToCpu.h"
+#include "dialect/gemma/Gemma.h"
+#include "dialect/step/Step.h"
+#include "frontend/Diagnostic.h"
+#include "frontend/ImportText.h"
+#include "passes/FuseSelection.h"
+#include "passes/Pipelines.h"
+#include "passes/lower/StepPasses.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <chrono>
+
+namespace gemmac {
+
+namespace {
+
+/// Seconds of each stage, printed by --time and -v.
+class StageTimer {
+public:
+  explicit StageTimer(bool print) : print(print) {}
+  void stage(llvm::StringRef name) {
+    auto now = std::chrono::steady_clock::now();
+    if (print)
+      llvm::errs() << llvm::format("%8.3f s  ", std::chrono::duration<double>(now - last).count()) << name << "\n";
+    last = now;
+  }
+
+private:
+  bool print;
+  std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
+};
+
+/// One compilation: the checkpoint and the IR at its present level.
+class Compilation {
+public:
+  explicit Compilation(const Options &options) : options(options), timer(options.time || options.verbose) {}
+  llvm::Error run();
+
+private:
+  llvm::Error load();
+  llvm::Error optimise();
+  llvm::Error lower();
+  llvm::Error generate();
+  llvm::Error finishText(llvm::StringRef text);
+  llvm::Error saveTemp(llvm::StringRef name, llvm::StringRef text);
+  llvm::Error runPipeline(llvm::StringRef what, llvm::function_ref<void(mlir::OpPassManager &)> build);
+  ManifestOptions manifestOptions() const;
+  void printEstimate();
+  template <typename Op> std::string print(Op op) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    op->print(os, mlir::OpPrintingFlags().assumeVerified());
+    os << "\n";
+    return os.str();
+  }
+
+  const Options &options;
+  StageTimer timer;
+  Checkpoint checkpoint;
+  Target target;
+  FuseSelection fuse;
+  std::unique_ptr<mlir::MLIRContext> context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  step::ProgramOp program;
+};
+
+llvm::Error Compilation::load() {
+  llvm::Expected<Target> found = findTarget(options.march);
+  if (!found)
+    return found.takeError();
+  target = *found;
+  llvm::Expected<FuseSelection> selection = FuseSelection::parse(options.fuse);
+  if (!selection)
+    return selection.takeError();
+  fuse = *selection;
+  llvm::Expected<Checkpoint> loaded = loadCheckpoint(options.model);
+  if (!loaded)
+    return loaded.takeError();
+  checkpoint = std::move(*loaded);
+  for (const std::string &note : checkpoint.notes)
+    llvm::errs() << "gemmac: note: " << note << "\n";
+  timer.stage("load " + checkpoint.name);
+  return llvm::Error::success();
+}
+
+llvm::Error Compilation::runPipeline(llvm::StringRef what, llvm::function_ref<void(mlir::OpPassManager &)> build) {
+  mlir::PassManager manager(context.get());
+  if (mlir::failed(mlir::applyPassManagerCLOptions(manager)))
+    return usageError("the --mlir-* options do not fit together");
+  mlir::applyDefaultTimingPassManagerCLOptions(manager);
+  build(manager);
+  if (mlir::failed(manager.run(*module)))
+    return inputError(options.model, "", what + " failed (see the messages above)", "this is a defect of gemmac: please report it");
+  return llvm::Error::success();
+}
+
+llvm::Error Compilation::optimise() {
+  context = std::make_unique<mlir::MLIRContext>();
+  context->loadDialect<gemma::GemmaDialect, step::StepDialect, mlir::func::FuncDialect>();
+  module = importText(*context, checkpoint);
+  timer.stage("import");
+  if (!options.saveTemps.empty() || options.emit == EmitKind::Gemma)
+    if (llvm::Error error = saveTemp("gemma.mlir", print(module.get())))
+      return error;
+  if (options.emit == EmitKind::Gemma)
+    return llvm::Error::success();
+  auto quant = options.quantize == "q8" ? gemma::Quant::Q8 : options.quantize == "q4" ? gemma::Quant::Q4 : gemma::Quant::None;
+  if (llvm::Error error = runPipeline("fusion", [&](mlir::OpPassManager &pm) { buildGemmaPipeline(pm, fuse, quant); }))
+    return error;
+  timer.stage("fuse");
+  return saveTemp("fused.mlir", options.saveTemps.empty() ? "" : print(module.get()));
+}
+
+llvm::Error Compilation::lower() {
+  StepOptions step;
+  step.context = options.context ? options.context : std::min<int64_t>(checkpoint.config.maxPositions, 8192);
+  if (step.context > checkpoint.config.maxPositions)
+    return usageError("--context=" + llvm::Twine(step.context) + " is more than the model's " + llvm::Twine(checkpoint.config.maxPositions) + " positions");
+  step.compute = options.compute == "f32" ? Compute::F32 : options.compute == "bf16" ? Compute::BF16 : Compute::I8;
+  step.kv = options.kv == "f32" ? step::KvType::F32 : step::KvType::BF16;
+  if (llvm::Error error = runPipeline("lowering to a step", [&](mlir::OpPassManager &pm) { buildStepPipeline(pm, step); }))
+    return error;
+  program = *module->getOps<step::ProgramOp>().begin();
+  timer.stage("plan the step");
+  return saveTemp("step.mlir", options.saveTemps.empty() ? "" : print(program));
+}
+
+ManifestOptions Compilation::manifestOptions() const {
+  return {options.quantize, options.compute, options.kv, fuse.names()};
+}
+
+llvm::Error Compilation::generate() {
+  mlir::OwningOpRef<mlir::ModuleOp> code = mlir::ModuleOp::create(mlir::UnknownLoc::get(context.get()));
+  loadCpuDialects(*context);
+  if (mlir::failed(emitCpu(program, *code, target)))
+    return inputError(options.model, "", "code generation failed (see the messages above)", "this is a defect of gemmac: please report it");
+  timer.stage("emit kernels");
+  if (options.emit == EmitKind::Llvm || options.emit == EmitKind::Asm) {
+    auto text = options.emit == EmitKind::Llvm ? compileToLLVM(*code, target, options.optLevel) : compileToAssembly(*code, target, options.optLevel);
+    return text ? finishText(*text) : text.takeError();
+  }
+  auto object = compileToObject(*code, target, options.optLevel);
+  if (!object)
+    return object.takeError();
+  timer.stage("compile");
+  if (llvm::Error error = saveTemp("step.o", (*object)->getBuffer()))
+    return error;
+  if (options.emit == EmitKind::Obj)
+    return finishText((*object)->getBuffer());
+
+  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(), emitterScratchBytes(program));
+  llvm::Expected<std::string> folder = findLinkFolder();
+  if (!folder)
+    return folder.takeError();
+  std::unique_ptr<llvm::MemoryBuffer> elf;
+  // Linked twice: the manifest inside names the glibc that the linked whole turns out to need.
+  for (int round = 0; round < 2; ++round) {
+    std::string text;
+    llvm::raw_string_ostream(text) << llvm::json::Value(llvm::json::Object(manifest));
+    auto modelObject = emitModelObject(program, text);
+    if (!modelObject)
+      return modelObject.takeError();
+    auto linked = linkExecutable({(*object)->getMemBufferRef(), (*modelObject)->getMemBufferRef()}, *folder);
+    if (!linked)
+      return linked.takeError();
+    elf = std::move(*linked);
+    manifest["glibc"] = neededGlibc(elf->getMemBufferRef());
+  }
+  timer.stage("link");
+  bool terminal = llvm::sys::Process::StandardErrIsDisplayed();
+  auto progress = [&](uint64_t done, uint64_t total) {
+    if (terminal && total > (256u << 20))
+      llvm::errs() << llvm::format("\rpacking weights: %.1f of %.1f GB", done / 1e9, total / 1e9) << (done >= total ? "\n" : "");
+  };
+  if (llvm::Error error = writeExecutable(options.output, elf->getMemBufferRef(), program, checkpoint, progress))
+    return error;
+  timer.stage("pack weights");
+  return llvm::Error::success();
+}
+
+llvm::Error Compilation::finishText(llvm::StringRef text) {
+  if (options.output.empty() || options.output == "-") {
+    llvm::outs() << text;
+    llvm::outs().flush();
+    if (llvm::outs().has_error()) {
+      llvm::outs().clear_error();
+      return machineError("stdout: cannot write");
+    }
+    return llvm::Error::success();
+  }
+  llvm::Expected<OutputFile> file = OutputFile::create(options.output);
+  if (!file)
+    return file.takeError();
+  if (llvm::Error error = file->writeAt(0, {text.data(), text.size()}))
+    return error;
+  return file->finish(/*executable=*/false);
+}
+
+llvm::Error Compilation::saveTemp(llvm::StringRef name, llvm::StringRef text) {
+  if (options.saveTemps.empty())
+    return llvm::Error::success();
+  if (std::error_code error = llvm::sys::fs::create_directories(options.saveTemps))
+    return machineError(options.saveTemps + ": cannot create the folder: " + error.message());
+  llvm::SmallString<128> path(options.saveTemps);
+  llvm::sys::path::append(path, name);
+  llvm::Expected<OutputFile> file = OutputFile::create(path);
+  if (!file)
+    return file.takeError();
+  if (llvm::Error error = file->writeAt(0, {text.data(), text.size()}))
+    return error;
+  return file->finish(/*executable=*/false);
+}
+
+void Compilation::printEstimate() {
+  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(), emitterScratchBytes(program));
+  const llvm::json::Object &plan = *manifest.getObject("plan");
+  auto row = [](llvm::StringRef name, int64_t bytes) {
+    llvm::outs() << llvm::format("%-28s %14.3f MB\n", name.str().c_str(), bytes / 1e6);
+  };
+  llvm::outs() << "model                        " << checkpoint.name << ", " << options.quantize << ", compute " << options.compute
+               << ", context " << *manifest.getInteger("context") << "\n";
+  row("weights (file, mapped)", *manifest.getInteger("weight_bytes"));
+  row("KV cache", *plan.getInteger("kv"));
+  row("activations", *plan.getInteger("activations"));
+  row("scratch of each worker", *plan.getInteger("scratch"));
+  row("read per decoded token", *manifest.getInteger("bytes_per_token"));
+}
+
+llvm::Error Compilation::run() {
+  if (llvm::Error error = load())
+    return error;
+  if (llvm::Error error = optimise())
+    return error;
+  if (options.emit == EmitKind::Gemma || options.emit == EmitKind::Fused)
+    return finishText(print(module.get()));
+  if (llvm::Error error = lower())
+    return error;
+  if (options.estimate) {
+    printEstimate();
+    return llvm::Error::success();
+  }
+  if (options.emit == EmitKind::Step)
+    return finishText(print(program));
+  return generate();
+}
+
+} // namespace
+
+llvm::Error compile(const Options &options) { return Compilation(options).run(); }
+
+} // namespace gemmac

@@ -1,0 +1,149 @@
+// See Options.h. What the contract names but this version does not do is refused here, by name.
+#include "tools/gemmac/Options.h"
+
+#include "codegen/Target.h"
+#include "frontend/Diagnostic.h"
+#include "passes/FuseSelection.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace gemmac {
+
+namespace cl = llvm::cl;
+
+namespace {
+struct Table {
+  cl::OptionCategory category{"gemmac options"};
+  cl::opt<std::string> model{cl::Positional, cl::desc("MODEL"), cl::cat(category)};
+  cl::opt<std::string> output{"o", cl::desc("the executable (or text, with --emit) to write"), cl::value_desc("OUT"), cl::cat(category)};
+  cl::opt<std::string> target{"target", cl::desc("kind of hardware: cpu"), cl::init("cpu"), cl::cat(category)};
+  cl::opt<std::string> march{"march", cl::desc("processor: native, x86-64-v3, x86-64-v4, .. (--list-targets)"), cl::init("native"), cl::cat(category)};
+  cl::opt<std::string> gpuArch{"gpu-arch", cl::desc("GPU architecture (not supported yet)"), cl::Hidden, cl::cat(category)};
+  cl::opt<std::string> quantize{"quantize", cl::desc("weights: none (as stored), q8 or q4 (groups of 32)"), cl::init("none"), cl::cat(category)};
+  cl::opt<std::string> compute{"compute", cl::desc("activations inside matmuls: f32, bf16 or int8 (default: int8 for q8 and q4, else bf16)"), cl::cat(category)};
+  cl::opt<std::string> kv{"kv", cl::desc("KV cache: f32 or bf16"), cl::init("bf16"), cl::cat(category)};
+  cl::opt<int64_t> context{"context", cl::desc("longest text in tokens (default: the model's, at most 8192)"), cl::value_desc("N"), cl::cat(category)};
+  cl::opt<int64_t> maxBatch{"max-batch", cl::desc("sequences at a time: 1"), cl::init(1), cl::cat(category)};
+  cl::opt<std::string> weights{"weights", cl::desc("where weights go: embed"), cl::init("embed"), cl::cat(category)};
+  cl::opt<std::string> mmproj{"mmproj", cl::desc("multimodal projector (not supported yet)"), cl::Hidden, cl::cat(category)};
+  cl::opt<std::string> chatTemplate{"chat-template", cl::desc("chat template (not supported yet)"), cl::Hidden, cl::cat(category)};
+  cl::opt<std::string> emit{"emit", cl::desc("what to write: exe, obj, asm, llvm, step, fused or gemma"), cl::init("exe"), cl::cat(category)};
+  cl::opt<std::string> fuse{"fuse", cl::desc("fusions: all, none, or names, -name to leave one out (--fuse=help lists them)"), cl::init("all"), cl::cat(category)};
+  cl::opt<char> opt{"O", cl::desc("optimisation of the generated code: -O0, -O1, -O2 or -O3 (default -O2)"), cl::Prefix, cl::init('2'), cl::cat(category)};
+  cl::opt<bool> verbose{"v", cl::desc("say what is done"), cl::cat(category)};
+  cl::opt<bool> time{"time", cl::desc("print the seconds that each stage took"), cl::cat(category)};
+  cl::opt<std::string> saveTemps{"save-temps", cl::desc("write every intermediate form into DIR"), cl::value_desc("DIR"), cl::cat(category)};
+  cl::opt<bool> estimate{"estimate", cl::desc("print sizes and memory; write nothing"), cl::cat(category)};
+  cl::opt<bool> listTargets{"list-targets", cl::desc("list the processors that --march knows"), cl::cat(category)};
+};
+} // namespace
+
+static llvm::Error oneOf(llvm::StringRef option, llvm::StringRef value, llvm::ArrayRef<llvm::StringRef> known,
+                         llvm::ArrayRef<llvm::StringRef> later = {}) {
+  if (llvm::is_contained(known, value))
+    return llvm::Error::success();
+  std::string list = llvm::join(known, ", ");
+  if (llvm::is_contained(later, value))
+    return usageError("--" + option + "=" + value + " is not supported yet; choose one of " + list);
+  return usageError("--" + option + ": found '" + value + "', expected one of " + list);
+}
+
+static llvm::Error checkChoices(const Table &table) {
+  struct Choice {
+    llvm::StringRef option, value;
+    std::vector<llvm::StringRef> known, later;
+  };
+  const Choice choices[] = {
+      {"target", table.target, {"cpu"}, {"cuda"}},
+      {"quantize", table.quantize, {"none", "q8", "q4"}, {"fp8", "nvfp4"}},
+      {"kv", table.kv, {"f32", "bf16"}, {"q8", "q4"}},
+      {"weights", table.weights, {"embed"}, {"external"}},
+      {"emit", table.emit, {"exe", "obj", "asm", "llvm", "step", "fused", "gemma"}, {"ptx", "cubin"}},
+  };
+  for (const Choice &choice : choices)
+    if (llvm::Error error = oneOf(choice.option, choice.value, choice.known, choice.later))
+      return error;
+  if (!table.compute.empty())
+    if (llvm::Error error = oneOf("compute", table.compute, {"f32", "bf16", "int8"}))
+      return error;
+  for (const cl::opt<std::string> *absent : {&table.gpuArch, &table.mmproj, &table.chatTemplate})
+    if (absent->getNumOccurrences())
+      return usageError("--" + absent->ArgStr + " is not supported yet");
+  if (table.maxBatch != 1)
+    return usageError("--max-batch=" + llvm::Twine(table.maxBatch) + " is not supported yet; only 1 is");
+  if (table.opt < '0' || table.opt > '3')
+    return usageError(llvm::Twine("-O: found '") + llvm::Twine(table.opt) + "', expected one of -O0, -O1, -O2, -O3");
+  if (table.context.getNumOccurrences() && (table.context < 1 || table.context > (1 << 24)))
+    return usageError("--context: found " + llvm::Twine(table.context) + ", expected 1 to 16777216 tokens");
+  return llvm::Error::success();
+}
+
+static EmitKind emitKind(llvm::StringRef name) {
+  const std::pair<llvm::StringRef, EmitKind> kinds[] = {
+      {"exe", EmitKind::Exe},   {"obj", EmitKind::Obj},     {"asm", EmitKind::Asm}, {"llvm", EmitKind::Llvm},
+      {"step", EmitKind::Step}, {"fused", EmitKind::Fused}, {"gemma", EmitKind::Gemma}};
+  for (const auto &[known, kind] : kinds)
+    if (known == name)
+      return kind;
+  return EmitKind::Exe;
+}
+
+static llvm::Expected<Options> toOptions(const Table &table) {
+  Options options;
+  options.model = table.model;
+  options.output = table.output;
+  options.march = table.march;
+  options.quantize = table.quantize;
+  options.compute = !table.compute.empty() ? table.compute : table.quantize == "none" ? "bf16" : "int8";
+  options.kv = table.kv;
+  options.fuse = table.fuse;
+  options.emit = emitKind(table.emit);
+  options.context = table.context;
+  options.optLevel = table.opt - '0';
+  options.verbose = table.verbose;
+  options.time = table.time;
+  options.estimate = table.estimate;
+  options.saveTemps = table.saveTemps;
+  if (options.model.empty())
+    return usageError("no model given; usage: gemmac MODEL -o OUT (gemmac --help)");
+  if (options.output.empty() && (options.emit == EmitKind::Exe || options.emit == EmitKind::Obj) && !options.estimate)
+    return usageError("no output given; usage: gemmac MODEL -o OUT (gemmac --help)");
+  return options;
+}
+
+llvm::Expected<Options> parseOptions(int argc, char **argv, bool &done) {
+  Table table;
+  mlir::registerAsmPrinterCLOptions();
+  mlir::registerMLIRContextCLOptions();
+  mlir::registerPassManagerCLOptions();
+  mlir::registerDefaultTimingManagerCLOptions();
+  cl::HideUnrelatedOptions(table.category);
+  cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "gemmac " GEMMAC_VERSION " (LLVM " LLVM_VERSION_STRING ")\n"; });
+  std::string problem;
+  llvm::raw_string_ostream os(problem);
+  if (!cl::ParseCommandLineOptions(argc, argv, "compiles a Gemma checkpoint into one executable\n", &os)) {
+    llvm::StringRef first = llvm::StringRef(os.str()).split('\n').first;
+    first.consume_front("gemmac: ");
+    return usageError(first + " (gemmac --help lists the options)");
+  }
+  if (table.listTargets) {
+    printTargets(llvm::outs());
+    done = true;
+    return Options();
+  }
+  if (table.fuse == "help") {
+    llvm::outs() << FuseSelection::help();
+    done = true;
+    return Options();
+  }
+  if (llvm::Error error = checkChoices(table))
+    return std::move(error);
+  return toOptions(table);
+}
+
+} // namespace gemmac

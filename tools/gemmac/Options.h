@@ -1,0 +1,26 @@
+// gemmac's command line: one table (llvm::cl), from which --help comes, read into a plain struct.
+#pragma once
+
+#include "llvm/Support/Error.h"
+
+#include <cstdint>
+#include <string>
+
+namespace gemmac {
+
+enum class EmitKind { Exe, Obj, Asm, Llvm, Gemma, Fused, Step };
+
+struct Options {
+  std::string model, output;
+  std::string march = "native", quantize = "none", compute, kv = "bf16", fuse = "all";
+  EmitKind emit = EmitKind::Exe;
+  int64_t context = 0; ///< 0: min(the model's, 8192)
+  unsigned optLevel = 2;
+  bool verbose = false, time = false, estimate = false;
+  std::string saveTemps;
+};
+
+/// Parses and checks the command line. Prints help, version and lists itself and then sets `done`.
+llvm::Expected<Options> parseOptions(int argc, char **argv, bool &done);
+
+} // namespace gemmac
