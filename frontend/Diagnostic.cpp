@@ -2,9 +2,11 @@
 // the input put into names and values.
 #include "frontend/Diagnostic.h"
 
-#include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/ConvertUTF.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <algorithm>
 
 using namespace gemmac;
 
@@ -17,26 +19,25 @@ std::error_code Failure::convertToErrorCode() const {
                                                         : std::errc::invalid_argument);
 }
 
-/// `text` on one line: control characters as \xHH, and cut at `limit` bytes (never inside a UTF-8 sequence).
+/// `text` on one line and in valid UTF-8: control characters and stray bytes as \xHH; cut after `limit` bytes.
 static std::string printable(llvm::StringRef text, size_t limit) {
-  size_t end = text.size();
-  if (end > limit) {
-    end = limit;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-      --end;
-  }
   std::string out;
-  out.reserve(end + 3);
-  for (unsigned char c : text.take_front(end)) {
-    if (c >= 0x20 && c != 0x7F) {
-      out.push_back(static_cast<char>(c));
-      continue;
+  out.reserve(std::min(text.size(), limit) + 8);
+  while (!text.empty()) {
+    if (out.size() >= limit)
+      return out + "...";
+    const auto *bytes = reinterpret_cast<const llvm::UTF8 *>(text.data());
+    size_t length = llvm::getNumBytesForUTF8(bytes[0]);
+    bool legal = length <= text.size() && llvm::isLegalUTF8Sequence(bytes, bytes + length);
+    if (legal && bytes[0] >= 0x20 && bytes[0] != 0x7F) {
+      out += text.take_front(length);
+    } else {
+      length = 1;
+      out += "\\x";
+      out += llvm::toHex(llvm::ArrayRef<uint8_t>(bytes[0]));
     }
-    out += "\\x";
-    out += llvm::toHex(llvm::ArrayRef<uint8_t>(c));
+    text = text.drop_front(length);
   }
-  if (end < text.size())
-    out += "...";
   return out;
 }
 

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -68,12 +69,12 @@ public:
   std::string refusal;       ///< what a limit or rule of ours refused
   std::string parserMessage; ///< what the parser refused
 
-  /// Where the builder stands: "a.b[].c".
+  /// Where the builder stands: "a.b[].c"; only the first steps of a long way.
   std::string where() const {
     std::string path;
     for (const Frame &frame : frames) {
-      if (path.size() > 200)
-        break;
+      if (path.size() > 80 || &frame - frames.data() >= 8)
+        return path + "...";
       if (frame.kind == JsonValue::Kind::Array)
         path += "[]";
       else if (!frame.key.empty())
@@ -209,7 +210,11 @@ std::string JsonValue::describe() const {
     return std::to_string(integer);
   case Kind::Number: {
     char buffer[40];
-    snprintf(buffer, sizeof buffer, "%.17g", number);
+    for (int digits = 15; digits <= 17; ++digits) { // the fewest that give the same number back
+      snprintf(buffer, sizeof buffer, "%.*g", digits, number);
+      if (std::strtod(buffer, nullptr) == number)
+        break;
+    }
     return llvm::StringRef(buffer).find_first_of(".en") == llvm::StringRef::npos ? std::string(buffer) + ".0"
                                                                                   : buffer;
   }
@@ -232,6 +237,9 @@ llvm::Expected<JsonDocument> JsonDocument::parse(llvm::StringRef text, llvm::Str
   if (text.size() > limits.bytes || text.size() > UINT32_MAX)
     return inputError(file, field,
                       "found " + llvm::Twine(text.size()) + " bytes, expected at most " + llvm::Twine(limits.bytes));
+  // The parser takes a zero byte for the end and would not see what follows it.
+  if (size_t zero = text.find('\0'); zero != llvm::StringRef::npos)
+    return inputError(file, field, "not valid JSON: a zero byte at offset " + llvm::Twine(zero));
   JsonDocument document;
   document.name = file.str();
   document.arena = std::make_unique<llvm::BumpPtrAllocator>();
@@ -278,7 +286,7 @@ llvm::Error InputCheck::take() {
   return inputError(file, problem->field, problem->what, problem->hint);
 }
 
-static std::string plainNumber(double x) { return llvm::StringRef(JsonValue::makeNumber(x).describe()).str(); }
+static std::string plainNumber(double x) { return JsonValue::makeNumber(x).describe(); }
 
 std::string Interval::describe() const {
   std::string lowText = plainNumber(low), highText = plainNumber(high);

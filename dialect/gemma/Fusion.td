@@ -32,6 +32,7 @@ def Gemma_YieldOp : Gemma_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf
   let summary = "the values a fusion hands out";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+  let hasVerifier = 1;
   let builders = [OpBuilder<(ins), [{}]>];
 }
 #endif

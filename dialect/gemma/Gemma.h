@@ -18,9 +18,13 @@ template <typename ConcreteType>
 class RowWise : public mlir::OpTrait::TraitBase<ConcreteType, RowWise> {};
 } // namespace gemmac::gemma
 
+// Generated code names parameters that it does not use.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
 #include "dialect/gemma/GemmaDialect.h.inc"
 #include "dialect/gemma/GemmaEnums.h.inc"
 #define GET_TYPEDEF_CLASSES
 #include "dialect/gemma/GemmaTypes.h.inc"
 #define GET_OP_CLASSES
 #include "dialect/gemma/GemmaOps.h.inc"
+#pragma GCC diagnostic pop

@@ -10,7 +10,11 @@
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+// Generated code names parameters that it does not use.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
 #include "dialect/step/StepDialect.h.inc"
 #include "dialect/step/StepEnums.h.inc"
 #define GET_OP_CLASSES
 #include "dialect/step/StepOps.h.inc"
+#pragma GCC diagnostic pop

@@ -81,13 +81,14 @@ private:
 };
 
 llvm::Error Compilation::load() {
-  llvm::Expected<Target> found = findTarget(options.march);
+  llvm::Expected<Target> found = lookupTarget(options.march);
   if (!found)
     return found.takeError();
   target = *found;
-  llvm::Expected<FuseSelection> selection = FuseSelection::parse(options.fuse);
+  std::string problem;
+  std::optional<FuseSelection> selection = FuseSelection::parse(options.fuse, problem);
   if (!selection)
-    return selection.takeError();
+    return usageError(problem);
   fuse = *selection;
   llvm::Expected<Checkpoint> loaded = loadCheckpoint(options.model);
   if (!loaded)
@@ -142,7 +143,11 @@ llvm::Error Compilation::lower() {
 }
 
 ManifestOptions Compilation::manifestOptions() const {
-  return {options.quantize, options.compute, options.kv, fuse.names()};
+  std::vector<std::string> fusions;
+  for (const FuseInfo &info : fuseTable())
+    if (fuse.has(info.fuse))
+      fusions.push_back(info.name.str());
+  return {options.quantize, options.compute, options.kv, fusions};
 }
 
 llvm::Error Compilation::generate() {

@@ -132,7 +132,8 @@ llvm::Expected<Options> parseOptions(int argc, char **argv, bool &done) {
     return usageError(first + " (gemmac --help lists the options)");
   }
   if (table.listTargets) {
-    printTargets(llvm::outs());
+    for (const std::string &name : targetNames())
+      llvm::outs() << name << "\n";
     done = true;
     return Options();
   }

@@ -1,0 +1,86 @@
+// The table of CPU targets. See Target.h.
+#include "codegen/Target.h"
+
+#include "frontend/Diagnostic.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace llvm;
+
+namespace gemmac {
+
+namespace {
+
+constexpr const char *kLevel3[] = {"sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "cx16", "sahf", "avx",
+                                   "avx2", "bmi",   "bmi2",   "f16c",   "fma",    "lzcnt", "movbe", "xsave"};
+constexpr const char *kLevel4[] = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"};
+
+struct Row {
+  const char *name;
+  bool avx512, vnni;
+};
+
+/// The levels of the psABI, then CPUs whose extensions the emitters use.
+constexpr Row kRows[] = {
+    {"x86-64-v3", false, false},     {"x86-64-v4", true, false},     {"cascadelake", true, true},
+    {"icelake-server", true, true},  {"sapphirerapids", true, true}, {"znver4", true, true},
+    {"znver5", true, true},
+};
+
+Target makeTarget(StringRef name, StringRef tune, bool avx512, bool vnni, bool avxvnni) {
+  Target t;
+  t.name = name.str();
+  t.cpu = avx512 ? "x86-64-v4" : "x86-64-v3";
+  t.tune = tune.str();
+  t.avx512 = avx512;
+  t.vnni = vnni;
+  t.avxvnni = avxvnni;
+  t.features.assign(std::begin(kLevel3), std::end(kLevel3));
+  if (avx512)
+    t.features.insert(t.features.end(), std::begin(kLevel4), std::end(kLevel4));
+  if (vnni)
+    t.features.push_back("avx512vnni");
+  if (avxvnni)
+    t.features.push_back("avxvnni");
+  if (vnni || avxvnni)
+    t.extras = "+" + t.features.back();
+  return t;
+}
+
+Expected<Target> nativeTarget() {
+  StringMap<bool> host = sys::getHostCPUFeatures();
+  auto has = [&](StringRef feature) { return host.lookup(feature); };
+  SmallVector<StringRef> missing;
+  for (const char *feature : kLevel3)
+    if (!has(feature))
+      missing.push_back(feature);
+  if (!missing.empty())
+    return machineError("this CPU (" + sys::getHostCPUName() + ") is below x86-64-v3, the least that gemmac compiles for: it lacks " +
+                        join(missing, ", ") + "; compile for another machine with --march=x86-64-v3");
+  bool avx512 = all_of(kLevel4, has);
+  bool vnni = avx512 && has("avx512vnni");
+  return makeTarget(sys::getHostCPUName(), sys::getHostCPUName(), avx512, vnni, !vnni && has("avxvnni"));
+}
+
+} // namespace
+
+std::vector<std::string> targetNames() {
+  std::vector<std::string> names{"native"};
+  for (const Row &row : kRows)
+    names.push_back(row.name);
+  return names;
+}
+
+Expected<Target> lookupTarget(StringRef name) {
+  if (name == "native")
+    return nativeTarget();
+  for (const Row &row : kRows)
+    if (name == row.name)
+      return makeTarget(row.name, row.name, row.avx512, row.vnni, /*avxvnni=*/false);
+  return usageError("--march: found \"" + name + "\", expected one of " + join(targetNames(), ", "));
+}
+
+} // namespace gemmac

@@ -1,0 +1,39 @@
+// Verifiers of the symbols of a model: gemma.weight and gemma.cache.
+#include "dialect/gemma/Verify.h"
+
+using namespace mlir;
+using namespace gemmac::gemma;
+
+static LogicalResult verifySource(WeightOp op) {
+  int given = (op.getFile() ? 1 : 0) + (op.getLiteral() ? 1 : 0) + (op.getRandom() ? 1 : 0);
+  if (given != 1)
+    return op.emitOpError() << "has " << given << " of file, literal and random, expected exactly 1";
+  if (op.getFile().has_value() != op.getOffset().has_value())
+    return op.emitOpError() << (op.getFile() ? "has file without offset, expected both"
+                                             : "has offset without file, expected both or none");
+  if (op.getOffset().value_or(0) < 0)
+    return op.emitOpError() << "offset is " << *op.getOffset() << ", expected at least 0";
+  return success();
+}
+
+LogicalResult WeightOp::verify() {
+  if (failed(verifySource(*this)))
+    return failure();
+  for (int64_t dim : getShape())
+    if (dim <= 0) // `?` is negative too
+      return emitOpError() << "shape is " << shapeText(getShape())
+                           << ", expected static dimensions of at least 1";
+  if (auto literal = getLiteralAttr(); literal && literal.getShapedType().getShape() != getShape())
+    return emitOpError() << "literal has shape " << shapeText(literal.getShapedType().getShape()) << ", expected "
+                         << shapeText(getShape());
+  return success();
+}
+
+LogicalResult CacheOp::verify() {
+  int64_t heads = getHeads(), headDim = getHeadDim(), window = getWindow();
+  if (heads <= 0 || headDim <= 0)
+    return emitOpError() << "heads is " << heads << " and head_dim " << headDim << ", expected both at least 1";
+  if (window < 0)
+    return emitOpError() << "window is " << window << ", expected at least 0 (0 keeps every position)";
+  return success();
+}

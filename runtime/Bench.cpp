@@ -1,0 +1,176 @@
+// See Bench.h.
+#include "runtime/Bench.h"
+
+#include "runtime/Failure.h"
+#include "runtime/Sampler.h"
+#include "runtime/Signals.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace gemmac::rt {
+
+using Clock = std::chrono::steady_clock;
+
+static double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+static std::vector<int32_t> someTokens(const Manifest &m, int64_t n) {
+  Random random(1);
+  std::vector<int32_t> ids(static_cast<size_t>(n));
+  for (int32_t &id : ids)
+    id = static_cast<int32_t>(random.next() % static_cast<uint64_t>(m.vocab));
+  if (n && m.bos >= 0)
+    ids[0] = m.bos;
+  return ids;
+}
+
+double BenchRow::meanRate() const {
+  double sum = 0;
+  for (double s : seconds)
+    sum += tokens() / s;
+  return seconds.empty() ? 0 : sum / static_cast<double>(seconds.size());
+}
+
+double BenchRow::deviationRate() const {
+  if (seconds.size() < 2)
+    return 0;
+  double sum = 0;
+  for (double s : seconds)
+    sum += (tokens() / s - meanRate()) * (tokens() / s - meanRate());
+  return std::sqrt(sum / static_cast<double>(seconds.size() - 1));
+}
+
+std::string BenchRow::name() const {
+  std::string s = prompt ? cat("pp", prompt) : cat("tg", answer);
+  return depth ? cat(s, " @ d", depth) : s;
+}
+
+/// One repetition, from `depth` on. Going back is fine for timing: the same slots are read and written.
+static double once(Session &session, const std::vector<int32_t> &ids, int64_t depth, bool prompt) {
+  if (interrupted())
+    throw Interrupted();
+  session.rewindForTiming(depth);
+  const auto start = Clock::now();
+  if (prompt)
+    session.prefillLast(ids);
+  else
+    for (int32_t id : ids)
+      session.decode(id);
+  return since(start);
+}
+
+BenchRow benchRow(Session &session, const Manifest &manifest, int64_t prompt, int64_t answer, int64_t depth,
+                  int64_t repetitions) {
+  BenchRow row{prompt, answer, depth, {}};
+  const std::vector<int32_t> ids = someTokens(manifest, prompt + answer);
+  session.reset();
+  session.prefill(someTokens(manifest, depth));
+  if (prompt)
+    once(session, ids, depth, true);
+  else
+    once(session, {ids[0]}, depth, false);
+  for (int64_t r = 0; r < repetitions; ++r)
+    row.seconds.push_back(std::max(1e-9, once(session, ids, depth, prompt > 0)));
+  return row;
+}
+
+std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, int64_t depth, int64_t steps) {
+  const size_t n = m.phases.size();
+  if (n == 0)
+    throw Failure(kLacking, "the executable names no phases; compile it again");
+  session.reset();
+  session.prefill(someTokens(m, depth));
+  const std::vector<int32_t> ids = someTokens(m, steps + 1);
+  session.decode(ids[0]);
+  std::vector<PhaseTime> phases(n + 1);
+  std::vector<int64_t> times; // the start of the step, each barrier, the end
+  times.reserve(2 * n + 16);
+  session.pool().setProfile(&times);
+  for (int64_t s = 1; s <= steps && !interrupted(); ++s) {
+    times.clear();
+    session.decode(ids[static_cast<size_t>(s)]);
+    if (times.size() != n + 1 && times.size() != n + 2) // the last phase may or may not have a barrier of its own
+      throw Failure(kLacking, cat("a decode step passed ", times.size() - 2, " barriers, expected one for each of its ",
+                                  n, " phases; compile it again"));
+    for (size_t i = 0; i < n; ++i)
+      phases[i].seconds += static_cast<double>(times[i + 1] - times[i]) * 1e-9 / static_cast<double>(steps);
+    phases[n].seconds += static_cast<double>(times.back() - times[0]) * 1e-9 / static_cast<double>(steps);
+  }
+  session.pool().setProfile(nullptr);
+  if (interrupted())
+    throw Interrupted();
+  for (size_t i = 0; i < n; ++i) {
+    phases[i].name = m.phases[i];
+    phases[i].count = 1;
+    phases[i].bytes = m.phaseBytes.empty() ? 0 : m.phaseBytes[i];
+    phases[i].flops = m.phaseFlops.empty() ? 0 : m.phaseFlops[i];
+    phases[n].bytes += phases[i].bytes;
+    phases[n].flops += phases[i].flops;
+  }
+  phases[n].name = "step";
+  phases[n].count = 1;
+  return phases;
+}
+
+static std::string kindOf(const std::string &name) {
+  constexpr std::string_view kPrefix = "layers.";
+  if (name.compare(0, kPrefix.size(), kPrefix) != 0)
+    return name;
+  const size_t dot = name.find('.', kPrefix.size());
+  const std::string number = name.substr(kPrefix.size(), dot - kPrefix.size());
+  const bool digits = !number.empty() && number.find_first_not_of("0123456789") == number.npos;
+  return digits && dot != name.npos ? name.substr(dot + 1) : name;
+}
+
+std::vector<PhaseTime> byKind(const std::vector<PhaseTime> &phases) {
+  std::vector<PhaseTime> kinds;
+  for (const PhaseTime &p : phases) {
+    const std::string kind = kindOf(p.name);
+    auto it = std::find_if(kinds.begin(), kinds.end(), [&](const PhaseTime &k) { return k.name == kind; });
+    if (it == kinds.end())
+      it = kinds.insert(it, PhaseTime{kind, 0, 0, 0, 0});
+    it->count += p.count;
+    it->seconds += p.seconds;
+    it->bytes += p.bytes;
+    it->flops += p.flops;
+  }
+  return kinds;
+}
+
+static constexpr int64_t kBlock = 1 << 20;
+
+/// A step function: workers claim blocks of the weights and add up their words. rows = whole blocks.
+static void readWeights(const GmStep *step) {
+  uint64_t sums[8] = {};
+  for (;;) {
+    const int64_t block = __atomic_fetch_add(&step->counters[0], 1, __ATOMIC_RELAXED);
+    if (block >= step->rows)
+      break;
+    const uint64_t *p = reinterpret_cast<const uint64_t *>(step->weights + block * kBlock);
+    for (int64_t i = 0; i < kBlock / 8; i += 8)
+      for (int64_t k = 0; k < 8; ++k)
+        sums[k] += p[i + k];
+  }
+  uint64_t sum = 0;
+  for (uint64_t s : sums)
+    sum += s;
+  // The sum must be seen by somebody, or nothing is read.
+  __atomic_fetch_add(&step->counters[8], static_cast<int64_t>(sum), __ATOMIC_RELAXED);
+}
+
+double streamingRead(Session &session, uint64_t weightBytes) {
+  const int64_t blocks = static_cast<int64_t>(weightBytes / kBlock);
+  if (blocks < 64)
+    return 0;
+  double best = 0;
+  for (int pass = 0; pass < 4; ++pass) {
+    const auto start = Clock::now();
+    session.runOther(readWeights, blocks);
+    if (pass > 0) // the first brings the pages in
+      best = std::max(best, static_cast<double>(blocks * kBlock) / since(start));
+  }
+  return best;
+}
+
+} // namespace gemmac::rt

@@ -1,0 +1,100 @@
+// info: what was compiled and how it lies in memory; verify: every byte of the payload against its hash. Neither runs
+// the model, so both work on machines it cannot run on.
+#include "runtime/Commands.h"
+#include "runtime/Cpu.h"
+#include "runtime/Failure.h"
+#include "runtime/Output.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+
+namespace gemmac::rt {
+
+using nlohmann::json;
+
+static std::string join(const std::vector<std::string> &list) {
+  std::string s;
+  for (const std::string &item : list)
+    s += (s.empty() ? "" : ", ") + item;
+  return s.empty() ? "none" : s;
+}
+
+static std::string sized(uint64_t bytes) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.1f MiB (%llu bytes)", static_cast<double>(bytes) / (1 << 20),
+                static_cast<unsigned long long>(bytes));
+  return text;
+}
+
+static std::string planText(const json &plan) {
+  std::string s;
+  for (const char *key : {"activations", "kv", "scratch"})
+    if (plan.contains(key) && plan[key].is_number_unsigned())
+      s += cat("  ", key, ": ", sized(plan[key].get<uint64_t>()), key == std::string_view("scratch") ? " a worker" : "", "\n");
+  const json none = json::array();
+  for (const json &cache : plan.contains("caches") && plan["caches"].is_array() ? plan["caches"] : none)
+    s += cat("  cache ", cache.value("name", "?"), ": ", cache.value("slots", 0), " slots, ",
+             sized(cache.value("bytes", uint64_t(0))), "\n");
+  return s;
+}
+
+static std::string infoText(const Program &p, const json &j) {
+  const Manifest &m = p.manifest;
+  char share[32];
+  std::snprintf(share, sizeof share, "%.0f %%", 100 * j["huge_page_share"].get<double>());
+  std::string s = cat("model: ", m.name, " (", m.family, "), ", m.parameters, " parameters, ", m.layers, " layers, hidden ",
+                      m.hidden, ", vocabulary ", m.vocab, "\n");
+  s += cat("quantize: ", m.quantize, ", compute ", m.compute, ", kv ", m.kv, "\n");
+  s += cat("target: ", m.target, ", march ", join(m.march), ", needs ", join(m.features), "\n");
+  s += cat("this machine: ", cpuName(), ", lacks ", join(missingFeatures(m.features)), "\n");
+  s += cat("context: ", m.context, ", window ", m.window, ", prefill rows ", m.prefillNone.rows, "\n");
+  s += cat("fusions: ", j.contains("fusions") ? join(j["fusions"].get<std::vector<std::string>>()) : "none", "\n");
+  s += cat("weights: ", sized(p.payload.weightBytes()), ", read per decoded token ", sized(m.bytesPerToken),
+           ", in 2 MiB pages ", share, "\n");
+  s += cat("executable: ", sized(p.payload.fileBytes()), ", without weights ", sized(p.payload.elfBytes()), "\n");
+  s += cat("arena: ", sized(m.arenaBytes), "\n");
+  if (j.contains("plan") && j["plan"].is_object())
+    s += planText(j["plan"]);
+  s += cat("template: ", m.hasTemplate ? "yes (--raw only in this version)" : "no", "\n");
+  s += cat("oldest glibc: ", j.value("glibc", "unknown"), "\n");
+  const json none = json::array();
+  for (const json &text : j.contains("notes") && j["notes"].is_array() ? j["notes"] : none)
+    s += cat("note: ", text.is_string() ? text.get<std::string>() : text.dump(), "\n");
+  return s += cat("gemmac: ", m.version, "\n");
+}
+
+int infoCommand(const Program &p, const Options &o) {
+  p.payload.mapWeights(o.hugePages);
+  json j = json::parse(p.manifest.text);
+  j["file_bytes"] = p.payload.fileBytes();
+  j["elf_bytes"] = p.payload.elfBytes();
+  j["huge_page_share"] = p.payload.hugePageShare(/*sample=*/true);
+  j["missing_features"] = missingFeatures(p.manifest.features);
+  j["cpu"] = cpuName();
+  for (const Section &s : p.payload.sections()) {
+    char hash[40];
+    std::snprintf(hash, sizeof hash, "%016llx%016llx", static_cast<unsigned long long>(s.hash[1]),
+                  static_cast<unsigned long long>(s.hash[0]));
+    j["sections"].push_back({{"name", s.name}, {"offset", s.offset}, {"bytes", s.bytes}, {"xxh3", hash}});
+  }
+  writeOut(o.json ? j.dump(1) + "\n" : infoText(p, j));
+  return kDone;
+}
+
+int verifyCommand(const Program &p, const Options &) {
+  const std::string wrong = p.payload.verify();
+  if (!wrong.empty())
+    throw Failure(kLacking, cat("section '", wrong, "' does not match its hash: the file was damaged; copy it again from "
+                                "the original or compile it again"));
+  const std::span<const char> blob = p.payload.tokenizer();
+  if (const char *broken = checkTokenizerBlob(blob.data(), blob.size()))
+    throw Failure(kLacking, broken);
+  uint64_t bytes = 0;
+  for (const Section &s : p.payload.sections())
+    bytes += s.bytes;
+  writeOut(cat("ok: ", p.payload.sections().size(), " sections, ", bytes, " bytes match their hashes\n"));
+  return kDone;
+}
+
+} // namespace gemmac::rt

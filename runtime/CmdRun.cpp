@@ -1,0 +1,137 @@
+// run: answers a prompt, streaming; logits and perplexity: what the model computes, as numbers.
+#include "runtime/Commands.h"
+#include "runtime/Failure.h"
+#include "runtime/Generate.h"
+#include "runtime/Output.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <random>
+#include <unistd.h>
+
+namespace gemmac::rt {
+
+static uint64_t randomSeed() {
+  std::random_device device;
+  return static_cast<uint64_t>(device()) << 32 | device();
+}
+
+static SamplingParams samplingOf(const SamplingDefaults &d, const Options &o) {
+  SamplingParams p;
+  p.temperature = o.temperature.value_or(d.doSample ? d.temperature : 0);
+  p.topK = o.topK.value_or(d.topK);
+  p.topP = o.topP.value_or(d.topP);
+  p.minP = o.minP.value_or(d.minP);
+  p.repeatPenalty = o.repeatPenalty.value_or(d.repeatPenalty);
+  p.seed = o.seed ? *o.seed : randomSeed();
+  return p;
+}
+
+static const char *nameOf(StopReason reason) {
+  switch (reason) {
+  case StopReason::Limit:
+    return "limit of -n";
+  case StopReason::StopId:
+    return "stop id";
+  case StopReason::StopText:
+    return "stop text";
+  case StopReason::Context:
+    return "end of the context";
+  case StopReason::Interrupt:
+    return "interrupt";
+  }
+  return "";
+}
+
+static void printPerf(const Program &program, const GenerateResult &r, size_t promptTokens, double startSeconds,
+                      int workers, uint64_t seed) {
+  const auto rate = [](double n, double s) { return s > 0 ? n / s : 0; };
+  const MemoryUse memory = memoryUse();
+  const double mib = 1 << 20;
+  std::fprintf(stderr, "%sstart   %8.1f ms\n", isatty(1) ? "\n" : "", startSeconds * 1e3);
+  std::fprintf(stderr, "prompt  %8.1f ms  %6zu tokens  %9.2f tokens/s\n", r.promptSeconds * 1e3, promptTokens,
+               rate(static_cast<double>(promptTokens), r.promptSeconds));
+  std::fprintf(stderr, "answer  %8.1f ms  %6zu tokens  %9.2f tokens/s  (%s)\n", r.answerSeconds * 1e3, r.ids.size(),
+               rate(static_cast<double>(r.decodeSteps), r.answerSeconds), nameOf(r.reason));
+  std::fprintf(stderr, "memory  peak %.1f MiB, anonymous %.1f MiB, weights in 2 MiB pages %.0f %%; workers %d, seed %llu\n",
+               static_cast<double>(memory.peakResident) / mib, static_cast<double>(memory.anonymous) / mib,
+               100 * program.payload.hugePageShare(false), workers, static_cast<unsigned long long>(seed));
+}
+
+int runCommand(const Program &program, const Options &o) {
+  const Manifest &m = program.manifest;
+  const Tokenizer tokenizer(program.payload.tokenizer());
+  const std::vector<int32_t> prompt = promptIds(program, o, tokenizer);
+  const char *weights = program.payload.mapWeights(o.hugePages);
+  Session session(m, weights, o.workers, contextOf(program, o));
+  const SamplingParams params = samplingOf(m.sampling, o);
+  Sampler sampler(params, m.vocab, m.softcap, m.suppress);
+  GenerateOptions options;
+  options.limit = o.limit.value_or(INT64_MAX);
+  options.ignoreEos = o.ignoreEos;
+  options.stops = o.stops;
+  const double startSeconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - program.start).count();
+  const GenerateResult result = generate(session, sampler, tokenizer, m, prompt, options, [&](const std::string &text) {
+    if (!o.printIds)
+      writeOut(text);
+  });
+  if (o.printIds) {
+    std::string list;
+    for (int32_t id : result.ids)
+      list += cat(list.empty() ? "" : ",", id);
+    writeOut(cat("[", list, "]\n"));
+  } else if (isatty(1)) {
+    writeOut("\n");
+  }
+  if (result.reason == StopReason::Context)
+    note(cat("the context of ", session.context(), " tokens is full"));
+  if (o.perf)
+    printPerf(program, result, prompt.size(), startSeconds, o.workers, params.seed);
+  return result.reason == StopReason::Interrupt ? kInterrupted : kDone;
+}
+
+int logitsCommand(const Program &program, const Options &o) {
+  const Manifest &m = program.manifest;
+  const Tokenizer tokenizer(program.payload.tokenizer());
+  const std::vector<int32_t> ids = promptIds(program, o, tokenizer);
+  Session session(m, program.payload.mapWeights(o.hugePages), o.workers, contextOf(program, o));
+  NpyWriter file(o.output, o.all ? static_cast<int64_t>(ids.size()) : 0, m.vocab);
+  if (o.all)
+    session.prefillAll(ids, [&](int64_t, const float *row) { file.row(row); });
+  else
+    file.row(session.prefillLast(ids));
+  file.commit();
+  return kDone;
+}
+
+int perplexityCommand(const Program &program, const Options &o) {
+  const Manifest &m = program.manifest;
+  const Tokenizer tokenizer(program.payload.tokenizer());
+  std::vector<int32_t> ids = tokenizer.encode(readFile(*o.file));
+  if (m.bos >= 0 && (ids.empty() || ids[0] != m.bos))
+    ids.insert(ids.begin(), m.bos);
+  for (int32_t id : ids)
+    if (id >= m.vocab)
+      throw Failure(kBadInput, cat("token id ", id, " is not in the vocabulary, expected 0..", m.vocab - 1));
+  if (o.window > m.context)
+    throw Failure(kBadUsage, cat("--ctx: found ", o.window, ", but the executable was compiled for ", m.context,
+                                 " tokens; use a smaller window or compile with --context=", o.window));
+  const int64_t most = static_cast<int64_t>(ids.size()) / o.window;
+  if (most == 0)
+    throw Failure(kBadInput, cat("'", *o.file, "' has ", ids.size(), " tokens, expected at least one window of ",
+                                 o.window, "; use a longer text or a smaller --ctx"));
+  const int64_t windows = std::min(most, o.windows.value_or(most));
+  if (windows < o.windows.value_or(windows))
+    note(cat("the text has only ", most, " windows of ", o.window, " tokens"));
+  Session session(m, program.payload.mapWeights(o.hugePages), o.workers, m.context);
+  const double result = perplexity(session, m, std::move(ids), o.window, windows, [&](int64_t w, double soFar) {
+    std::fprintf(stderr, "[%lld/%lld] %.4f\n", static_cast<long long>(w + 1), static_cast<long long>(windows), soFar);
+  });
+  char line[64];
+  std::snprintf(line, sizeof line, "perplexity %.6f\n", result);
+  writeOut(line);
+  return kDone;
+}
+
+} // namespace gemmac::rt

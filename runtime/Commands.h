@@ -1,0 +1,41 @@
+// The commands of an executable. Each takes the opened program and its options and returns an exit code; failures are
+// exceptions. stdout carries the answer only.
+#pragma once
+
+#include "runtime/Model.h"
+#include "runtime/Options.h"
+#include "runtime/Tokenizer.h"
+
+#include <chrono>
+
+namespace gemmac::rt {
+
+/// The executable while it runs.
+struct Program {
+  std::chrono::steady_clock::time_point start;
+  std::string path;         ///< as the user called it
+  const Manifest &manifest;
+  Payload &payload;
+};
+
+int runCommand(const Program &program, const Options &options);
+int logitsCommand(const Program &program, const Options &options);
+int perplexityCommand(const Program &program, const Options &options);
+int tokenizeCommand(const Program &program, const Options &options);
+int benchCommand(const Program &program, const Options &options);
+int infoCommand(const Program &program, const Options &options);
+int verifyCommand(const Program &program, const Options &options);
+
+/// main() with its surroundings as arguments: `payloadPath` is the file that holds the payload. Returns the exit code.
+int rtMain(int argc, const char *const *argv, const GmModel &model, const std::string &payloadPath);
+
+// Shared by commands.
+
+/// The ids to compute from --ids, -p, -f or stdin; checks templates, ids and the context.
+std::vector<int32_t> promptIds(const Program &program, const Options &options, const Tokenizer &tokenizer);
+/// The context to run with; fails with exit 2 if -c exceeds what was compiled.
+int64_t contextOf(const Program &program, const Options &options);
+std::string readFile(const std::string &path);
+void note(const std::string &text);
+
+} // namespace gemmac::rt

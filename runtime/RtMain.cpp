@@ -1,0 +1,137 @@
+// From the command line to a command, and from every exception to one message and an exit code.
+#include "runtime/Commands.h"
+#include "runtime/Cpu.h"
+#include "runtime/Failure.h"
+#include "runtime/Output.h"
+#include "runtime/Signals.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <new>
+
+namespace gemmac::rt {
+
+void note(const std::string &text) { std::fprintf(stderr, "note: %s\n", text.c_str()); }
+
+std::string readFile(const std::string &path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text;
+  if (file)
+    text.assign(std::istreambuf_iterator<char>(file), {});
+  if (!file.is_open() || file.bad())
+    throw Failure(kBadInput, cat("cannot read '", path, "': ", std::strerror(errno ? errno : EIO)));
+  return text;
+}
+
+int64_t contextOf(const Program &program, const Options &options) {
+  const int64_t compiled = program.manifest.context;
+  if (options.context.value_or(0) > compiled)
+    throw Failure(kBadUsage, cat("-c: found ", *options.context, ", but the executable was compiled for ", compiled,
+                                 " tokens; compile with --context=", *options.context));
+  return options.context.value_or(compiled);
+}
+
+static std::string promptText(const Program &program, const Options &o) {
+  if (program.manifest.hasTemplate && !o.raw)
+    throw Failure(kBadUsage, "this checkpoint has a chat template and templates are not supported yet; add --raw to "
+                             "give the text as it is, markup included");
+  if (!o.raw)
+    note("this checkpoint has no chat template: the text is continued as it is, as with --raw");
+  if (o.prompt)
+    return *o.prompt;
+  if (o.file)
+    return readFile(*o.file);
+  return {std::istreambuf_iterator<char>(std::cin), {}};
+}
+
+std::vector<int32_t> promptIds(const Program &program, const Options &o, const Tokenizer &tokenizer) {
+  const Manifest &m = program.manifest;
+  std::vector<int32_t> ids;
+  if (o.ids) {
+    ids = *o.ids;
+  } else {
+    ids = tokenizer.encode(promptText(program, o));
+    if (m.bos >= 0 && (ids.empty() || ids[0] != m.bos))
+      ids.insert(ids.begin(), m.bos);
+  }
+  for (int32_t id : ids)
+    if (id < 0 || id >= m.vocab)
+      throw Failure(kBadInput, cat("token id ", id, " is not in the vocabulary, expected 0..", m.vocab - 1));
+  if (ids.empty())
+    throw Failure(kBadInput, "the prompt is empty, expected at least one token");
+  if (const int64_t context = contextOf(program, o); static_cast<int64_t>(ids.size()) > context)
+    throw Failure(kBadInput, cat("the prompt has ", ids.size(), " tokens, the context holds ", context, "; shorten it",
+                                 context < m.context ? ", raise -c" : "", " or compile with a larger --context"));
+  return ids;
+}
+
+static int dispatch(const Program &program, const Options &o) {
+  switch (o.command) {
+  case Command::Info:
+    return infoCommand(program, o);
+  case Command::Verify:
+    return verifyCommand(program, o);
+  case Command::Tokenize:
+  case Command::Detokenize:
+    return tokenizeCommand(program, o);
+  case Command::Run:
+    return runCommand(program, o);
+  case Command::Logits:
+    return logitsCommand(program, o);
+  case Command::Perplexity:
+    return perplexityCommand(program, o);
+  case Command::Bench:
+    return benchCommand(program, o);
+  }
+  return kBadUsage;
+}
+
+/// Commands that run no generated code work on any machine: what an executable needs can be asked anywhere.
+static bool runsTheModel(Command c) {
+  return c == Command::Run || c == Command::Logits || c == Command::Perplexity || c == Command::Bench;
+}
+
+static int runProgram(int argc, const char *const *argv, const GmModel &model, const std::string &payloadPath) {
+  const auto start = std::chrono::steady_clock::now();
+  const Manifest manifest = readManifest(model);
+  if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
+    writeOut(cat(manifest.name, " (", manifest.quantize, ", compute ", manifest.compute, "), compiled by gemmac ",
+                 manifest.version, "\n"));
+    return kDone;
+  }
+  const Parsed parsed = parseCommandLine(argc, argv);
+  if (parsed.print) {
+    writeOut(*parsed.print);
+    return kDone;
+  }
+  if (runsTheModel(parsed.options.command))
+    requireFeatures(manifest.features);
+  installSignals();
+  Payload payload(payloadPath);
+  return dispatch({start, argc > 0 ? argv[0] : "", manifest, payload}, parsed.options);
+}
+
+int rtMain(int argc, const char *const *argv, const GmModel &model, const std::string &payloadPath) {
+  const auto error = [](int code, const char *what) {
+    std::fprintf(stderr, "error: %s\n", what);
+    return code;
+  };
+  try {
+    return runProgram(argc, argv, model, payloadPath);
+  } catch (const Failure &f) {
+    return error(f.code, f.what());
+  } catch (const BrokenPipe &) {
+    return kBadInput;
+  } catch (const Interrupted &) {
+    return kInterrupted;
+  } catch (const std::bad_alloc &) {
+    return error(kLacking, cat("out of memory (available: ", availableMemory(), " bytes)").c_str());
+  } catch (const std::exception &e) {
+    return error(kLacking, e.what());
+  }
+}
+
+} // namespace gemmac::rt
