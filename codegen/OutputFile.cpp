@@ -50,6 +50,8 @@ llvm::Expected<OutputFile> OutputFile::create(llvm::StringRef path) {
     return usageError("the output path is empty");
   if (llvm::sys::fs::is_directory(path))
     return inputError(path, "", "is a folder", "give the executable another name with -o");
+  if (llvm::sys::fs::exists(path) && !llvm::sys::fs::is_regular_file(path))
+    return inputError(path, "", "exists and is not a regular file", "give another name with -o");
   out.fd = open(folderOf(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
   if (out.fd < 0) {
     std::string name = temporaryName(path);

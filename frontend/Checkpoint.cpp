@@ -40,7 +40,8 @@ llvm::Error checkDirectory(llvm::StringRef path) {
   fs::file_status status;
   if (std::error_code error = fs::status(path, status))
     return inputError(path, "",
-                      error == std::errc::no_such_file_or_directory ? "no such file or directory" : error.message(),
+                      error == std::errc::no_such_file_or_directory ? "no such file or directory"
+                                                                    : error.message(),
                       expectedDirectory);
   if (fs::is_regular_file(status))
     return isGguf(path) ? inputError(path, "", "GGUF is not supported yet", expectedDirectory)
@@ -58,8 +59,9 @@ llvm::Error checkDirectory(llvm::StringRef path) {
     return inputError(path, "", "is an empty directory, expected config.json in it", expectedDirectory);
   for (; !error && entry != end; entry.increment(error))
     if (llvm::StringRef(entry->path()).ends_with_insensitive(".gguf"))
-      return inputError(config, "", "no such file; the directory holds " + entry->path() +
-                                        ", and GGUF is not supported yet",
+      return inputError(config, "",
+                        "no such file; the directory holds " + entry->path() +
+                            ", and GGUF is not supported yet",
                         expectedDirectory);
   return inputError(config, "", "no such file", expectedDirectory);
 }
@@ -75,9 +77,9 @@ std::string checkpointName(llvm::StringRef path) {
   return name.empty() ? "model" : name.str();
 }
 
-/// The prefix under which the text decoder's tensors are stored, gemma4.md 3.1 (the third is what older exports of
-/// multimodal Gemma 3 have). The one that most of all names begin with would be a guess; an embedding or a first
-/// layer is not.
+/// The prefix under which the text decoder's tensors are stored, gemma4.md 3.1 (the third is what older
+/// exports of multimodal Gemma 3 have). The one that most of all names begin with would be a guess; an
+/// embedding or a first layer is not.
 std::string findPrefix(const TensorSource &tensors, const ModelConfig &config) {
   for (llvm::StringRef prefix : {"model.language_model.", "language_model.model.", "model."})
     for (llvm::StringRef name : {"embed_tokens.weight", "norm.weight", "layers.0.input_layernorm.weight"})

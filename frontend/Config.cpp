@@ -1,5 +1,5 @@
-// config.json: which family, and the sizes that all layers share. The per-layer rules are in ConfigLayers.cpp and
-// ConfigRope.cpp. Sizes that decide what a model computes are never guessed; unknown fields are accepted.
+// config.json: which family, and the sizes that all layers share. The per-layer rules are in ConfigLayers.cpp
+// and ConfigRope.cpp. Sizes that decide what a model computes are never guessed; unknown fields are accepted.
 #include "frontend/Config.h"
 
 #include "frontend/ModelFamily.h"
@@ -12,10 +12,11 @@ namespace {
 
 constexpr ModelFamily families[] = {
     {"gemma4", "gemma4_text", Family::Gemma4, 0, true, true, true, true, true, 131072, 0, 0, 0, 0},
-    {"gemma4_unified", "gemma4_unified_text", Family::Gemma4Unified, 0, true, true, true, false, false, 262144, 0,
-     0, 0, 0},
+    {"gemma4_unified", "gemma4_unified_text", Family::Gemma4Unified, 0, true, true, true, false, false,
+     262144, 0, 0, 0, 0},
     // The published files of Gemma 3 4B and up leave out what equals the class defaults: these four.
-    {"gemma3", "gemma3_text", Family::Gemma3, 1, false, false, false, false, false, 131072, 8, 4, 256, 262208},
+    {"gemma3", "gemma3_text", Family::Gemma3, 1, false, false, false, false, false, 131072, 8, 4, 256,
+     262208},
 };
 
 constexpr llvm::StringLiteral knownTypes =
@@ -24,7 +25,8 @@ constexpr llvm::StringLiteral knownTypes =
 /// Fields whose only supported value is the one that every released model has.
 void refuseVariants(ConfigReader &reader) {
   const JsonObject &text = reader.text;
-  if (llvm::StringRef act = text.stringOr("hidden_activation", "gelu_pytorch_tanh"); act != "gelu_pytorch_tanh")
+  if (llvm::StringRef act = text.stringOr("hidden_activation", "gelu_pytorch_tanh");
+      act != "gelu_pytorch_tanh")
     text.mismatch("hidden_activation", "\"gelu_pytorch_tanh\", the only activation of these models");
   if (text.booleanOr("attention_bias", false))
     text.mismatch("attention_bias", "false: attention with biases is not supported");
@@ -32,7 +34,8 @@ void refuseVariants(ConfigReader &reader) {
     text.mismatch("attn_logit_softcapping", "null: a softcap on attention scores is not supported");
   for (const JsonObject &object : {reader.outer, text})
     if (!object.booleanOr("tie_word_embeddings", true))
-      object.mismatch("tie_word_embeddings", "true: an output head of its own (lm_head.weight) is not supported");
+      object.mismatch("tie_word_embeddings",
+                      "true: an output head of its own (lm_head.weight) is not supported");
   for (const JsonObject &object : {reader.outer, text})
     if (object.has("quantization_config"))
       object.mismatch("quantization_config", "none: quantized Hugging Face checkpoints are not supported",
@@ -154,8 +157,9 @@ const ModelFamily *gemmac::findFamily(const JsonObject &root) {
     if (type == family.outerType || type == family.textType)
       return &family;
   if (type.ends_with("_assistant"))
-    root.mismatch("model_type", knownTypes,
-                  "this is a drafter (assistant) of a Gemma 4 model, which cannot run by itself: give its target");
+    root.mismatch(
+        "model_type", knownTypes,
+        "this is a drafter (assistant) of a Gemma 4 model, which cannot run by itself: give its target");
   else
     root.mismatch("model_type", knownTypes);
   return nullptr;
@@ -170,7 +174,8 @@ void gemmac::readTokenIds(const JsonObject &object, llvm::StringRef key, int64_t
     std::optional<int64_t> id = value.asInteger();
     if (!id || *id < 0 || *id >= vocab)
       return object.problems().fail(object.at(key), "found " + value.describe() +
-                                                        ", expected token ids from 0 to " + llvm::Twine(vocab - 1));
+                                                        ", expected token ids from 0 to " +
+                                                        llvm::Twine(vocab - 1));
     if (llvm::find(ids, *id) == ids.end())
       ids.push_back(*id);
   };

@@ -1,5 +1,5 @@
-// The layers of a config.json: type, head sizes, windows, MLP width and KV sharing of each (gemma4.md 1.1, 2.6 and 10),
-// from either of the two published styles (global_head_dim or per_layer_config).
+// The layers of a config.json: type, head sizes, windows, MLP width and KV sharing of each
+// (gemma4.md 1.1, 2.6 and 10), from either of the two published styles (global_head_dim or per_layer_config).
 #include "frontend/ModelFamily.h"
 
 #include "llvm/ADT/SmallVector.h"
@@ -20,8 +20,8 @@ void readTypes(ConfigReader &reader) {
   if (text.has("layer_types")) {
     llvm::ArrayRef<JsonValue> types = text.array("layer_types");
     if (types.size() != layers.size())
-      return text.mismatch("layer_types", "one entry for each of num_hidden_layers (" +
-                                              llvm::Twine(layers.size()) + ")");
+      return text.mismatch("layer_types",
+                           "one entry for each of num_hidden_layers (" + llvm::Twine(layers.size()) + ")");
     for (size_t i = 0; i < layers.size(); ++i) {
       llvm::StringRef type = types[i].asString().value_or("");
       if (type != "full_attention" && type != "sliding_attention")
@@ -33,15 +33,16 @@ void readTypes(ConfigReader &reader) {
   } else {
     int64_t period = 6;
     if (reader.isGemma3())
-      period = text.integerOr("sliding_window_pattern", text.integerOr("_sliding_window_pattern", 6, 1, maxLayers),
-                              1, maxLayers);
+      period = text.integerOr("sliding_window_pattern",
+                              text.integerOr("_sliding_window_pattern", 6, 1, maxLayers), 1, maxLayers);
     for (size_t i = 0; i < layers.size(); ++i)
       layers[i].full = (i + 1) % static_cast<size_t>(period) == 0;
     reader.note("config.json has no layer_types: every layer " + llvm::Twine(period) + "n is full attention");
   }
   if (reader.family.lastLayerFull && !layers.back().full) {
     layers.back().full = true;
-    reader.note("config.json: layer_types ends with a sliding layer; the last layer is full attention all the same");
+    reader.note(
+        "config.json: layer_types ends with a sliding layer; the last layer is full attention all the same");
   }
 }
 
@@ -53,7 +54,8 @@ Override readOverride(ConfigReader &reader, const JsonMember &entry, llvm::Strin
   result.kvHeads = fields.integerOr("num_key_value_heads", 0, 1, maxHeads);
   for (const JsonMember &field : entry.value.members())
     if (field.key != "head_dim" && field.key != "num_key_value_heads")
-      fields.mismatch(field.key, "head_dim and num_key_value_heads only: layers cannot differ in other fields");
+      fields.mismatch(field.key,
+                      "head_dim and num_key_value_heads only: layers cannot differ in other fields");
   return result;
 }
 
@@ -111,7 +113,8 @@ void readHeads(ConfigReader &reader) {
     if (layer.heads % layer.kvHeads != 0)
       return reader.check.fail(text.at("num_key_value_heads"),
                                "found " + llvm::Twine(layer.kvHeads) + " on layer " + llvm::Twine(i) +
-                                   ", expected a divisor of num_attention_heads (" + llvm::Twine(heads) + ")");
+                                   ", expected a divisor of num_attention_heads (" + llvm::Twine(heads) +
+                                   ")");
     if (layer.headDim % 2 != 0)
       return reader.check.fail(text.at("head_dim"), "found " + llvm::Twine(layer.headDim) + " on layer " +
                                                         llvm::Twine(i) + ", expected an even number");
@@ -127,7 +130,8 @@ void readWindows(ConfigReader &reader) {
     layer.window = layer.full ? 0 : window;
 }
 
-/// The last num_kv_shared_layers read K and V of the last layer before them that has their type (gemma4.md 2.6).
+/// The last num_kv_shared_layers read K and V of the last layer before them that has their type
+/// (gemma4.md 2.6).
 void readSharing(ConfigReader &reader) {
   std::vector<LayerConfig> &layers = reader.config.layers;
   if (reader.isGemma3())
@@ -143,10 +147,10 @@ void readSharing(ConfigReader &reader) {
     LayerConfig &layer = layers[static_cast<size_t>(i)];
     layer.kvSource = last[layer.full];
     if (layer.kvSource < 0)
-      return text.mismatch("num_kv_shared_layers", "fewer: layer " + llvm::Twine(i) + " is " +
-                                                       (layer.full ? "full" : "sliding") +
-                                                       " attention, and no layer of that type before layer " +
-                                                       llvm::Twine(count - shared) + " has keys and values to share");
+      return text.mismatch("num_kv_shared_layers",
+                           "fewer: layer " + llvm::Twine(i) + " is " + (layer.full ? "full" : "sliding") +
+                               " attention, and no layer of that type before layer " +
+                               llvm::Twine(count - shared) + " has keys and values to share");
     const LayerConfig &source = layers[static_cast<size_t>(layer.kvSource)];
     if (source.headDim != layer.headDim || source.kvHeads != layer.kvHeads)
       return text.mismatch("num_kv_shared_layers",

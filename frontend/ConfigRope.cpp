@@ -1,5 +1,6 @@
-// Rotary embeddings of a config.json (gemma4.md (8)-(10), section 10): rope_parameters by layer type, or Gemma 3's
-// older rope_theta, rope_local_base_freq and rope_scaling. What comes out is one RopeConfig for each layer.
+// Rotary embeddings of a config.json (gemma4.md (8)-(10), section 10): rope_parameters by layer type, or
+// Gemma 3's older rope_theta, rope_local_base_freq and rope_scaling. What comes out is one RopeConfig for
+// each layer.
 #include "frontend/ModelFamily.h"
 
 using namespace gemmac;

@@ -1,5 +1,5 @@
-// The one place where messages about bad input get their shape: one line, printable, of bounded length, whatever bytes
-// the input put into names and values.
+// The one place where messages about bad input get their shape: one line, printable, of bounded length,
+// whatever bytes the input put into names and values.
 #include "frontend/Diagnostic.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -19,7 +19,8 @@ std::error_code Failure::convertToErrorCode() const {
                                                         : std::errc::invalid_argument);
 }
 
-/// `text` on one line and in valid UTF-8: control characters and stray bytes as \xHH; cut after `limit` bytes.
+/// `text` on one line and in valid UTF-8: control characters and stray bytes as \xHH; cut after `limit`
+/// bytes.
 static std::string printable(llvm::StringRef text, size_t limit) {
   std::string out;
   out.reserve(std::min(text.size(), limit) + 8);

@@ -1,4 +1,5 @@
-// generation_config.json: stop ids, suppressed ids and sampling defaults. Optional; what is there must make sense.
+// generation_config.json: stop ids, suppressed ids and sampling defaults. Optional; what is there must make
+// sense.
 #include "frontend/ModelFamily.h"
 
 #include "llvm/Support/FileSystem.h"

@@ -1,6 +1,7 @@
-// JSON from untrusted files, bounded before anything else looks at it: bytes, number of values and depth are limited,
-// duplicate keys, invalid UTF-8, NaN and trailing bytes are refused. A document that parsed is a compact read-only
-// tree; JsonObject reads its fields with types and ranges, and the first thing wrong becomes one Diagnostic.
+// JSON from untrusted files, bounded before anything else looks at it: bytes, number of values and depth are
+// limited, duplicate keys, invalid UTF-8, NaN and trailing bytes are refused. A document that parsed is a
+// compact read-only tree; JsonObject reads its fields with types and ranges, and the first thing wrong
+// becomes one Diagnostic.
 #pragma once
 
 #include "frontend/Diagnostic.h"
@@ -76,7 +77,8 @@ struct JsonLimits {
 /// A parsed document. Its values live as long as it does.
 class JsonDocument {
 public:
-  /// Parses `text`. Messages name `file`, and `field` in front of the place inside the document (for example "header").
+  /// Parses `text`. Messages name `file`, and `field` in front of the place inside the document (for example
+  /// "header").
   static llvm::Expected<JsonDocument> parse(llvm::StringRef text, llvm::StringRef file, llvm::StringRef field,
                                             const JsonLimits &limits);
   /// Reads and parses a regular file.
@@ -91,7 +93,8 @@ private:
   JsonValue top;
 };
 
-/// Holds the first thing found wrong with one file. Later findings are dropped: they tend to follow from the first.
+/// Holds the first thing found wrong with one file. Later findings are dropped: they tend to follow from the
+/// first.
 class InputCheck {
 public:
   explicit InputCheck(llvm::StringRef file) : file(file.str()) {}
@@ -116,9 +119,9 @@ struct Interval {
   std::string describe() const;
 };
 
-/// An object's fields with types and ranges. Every getter reports into the InputCheck and then returns something
-/// harmless (the lowest allowed value, an empty list), so a reader lists its fields and asks once at its end.
-/// A field that is null counts as absent.
+/// An object's fields with types and ranges. Every getter reports into the InputCheck and then returns
+/// something harmless (the lowest allowed value, an empty list), so a reader lists its fields and asks once
+/// at its end. A field that is null counts as absent.
 class JsonObject {
 public:
   /// `value` may be of any kind: if it is not an object that is reported under `place`. Field messages say

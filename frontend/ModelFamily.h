@@ -1,5 +1,5 @@
-// What the model families of gemma4.md (sections 1, 9 and 10) have in common and where they differ, as data. Private to
-// the frontend: Config.cpp walks this table, everybody else sees the resulting ModelConfig.
+// What the model families of gemma4.md (sections 1, 9 and 10) have in common and where they differ, as data.
+// Private to the frontend: Config.cpp walks this table, everybody else sees the resulting ModelConfig.
 #pragma once
 
 #include "frontend/Config.h"
@@ -11,13 +11,13 @@ struct ModelFamily {
   const char *outerType; ///< model_type with a text_config inside
   const char *textType;  ///< model_type of the text_config, or of a flat file
   Family family;
-  double normOffset;          ///< norms multiply by (normOffset + w)
+  double normOffset; ///< norms multiply by (normOffset + w)
   bool layerScalar;
   bool valueNorm;
-  bool lastLayerFull;         ///< whatever layer_types says
-  bool perLayerEmbeddings;    ///< has hidden_size_per_layer_input
-  bool mixtureOfExperts;      ///< has enable_moe_block
-  int64_t maxPositions;       ///< where max_position_embeddings is absent
+  bool lastLayerFull;      ///< whatever layer_types says
+  bool perLayerEmbeddings; ///< has hidden_size_per_layer_input
+  bool mixtureOfExperts;   ///< has enable_moe_block
+  int64_t maxPositions;    ///< where max_position_embeddings is absent
   // Sizes that published files leave out; 0: the file must say them.
   int64_t heads, kvHeads, headDim, vocab;
 };

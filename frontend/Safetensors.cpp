@@ -79,9 +79,9 @@ void readOffsets(const JsonObject &entry, TensorInfo &tensor, uint64_t bytes, ui
   tensor.offset = dataStart + static_cast<uint64_t>(*begin);
   tensor.length = static_cast<uint64_t>(*end - *begin);
   if (tensor.length != bytes)
-    check.fail(entry.at("data_offsets"), found + "which is " + llvm::Twine(tensor.length) + " bytes, expected " +
-                                             llvm::Twine(bytes) + " for " + dtypeName(tensor.dtype) + " " +
-                                             shapeText(tensor.shape));
+    check.fail(entry.at("data_offsets"), found + "which is " + llvm::Twine(tensor.length) +
+                                             " bytes, expected " + llvm::Twine(bytes) + " for " +
+                                             dtypeName(tensor.dtype) + " " + shapeText(tensor.shape));
 }
 
 void readEntry(const JsonMember &member, TensorInfo &tensor, uint64_t dataStart, uint64_t dataSize,
@@ -103,7 +103,8 @@ void readEntry(const JsonMember &member, TensorInfo &tensor, uint64_t dataStart,
 }
 
 /// The tensors must cover the data exactly: sorted by place, each begins where the one before ended.
-void checkCoverage(llvm::ArrayRef<TensorInfo> tensors, uint64_t dataStart, uint64_t fileSize, InputCheck &check) {
+void checkCoverage(llvm::ArrayRef<TensorInfo> tensors, uint64_t dataStart, uint64_t fileSize,
+                   InputCheck &check) {
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), size_t(0));
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -137,11 +138,13 @@ void checkMetadata(const JsonValue &metadata, InputCheck &check) {
 llvm::Expected<llvm::StringRef> headerText(llvm::StringRef file, llvm::ArrayRef<uint8_t> contents) {
   if (contents.size() < 8)
     return inputError(file, "header",
-                      "found " + llvm::Twine(contents.size()) + " bytes, expected at least 8: the file is truncated");
+                      "found " + llvm::Twine(contents.size()) +
+                          " bytes, expected at least 8: the file is truncated");
   uint64_t length = llvm::support::endian::read64le(contents.data());
   if (length < 2 || length > maxSafetensorsHeader)
     return inputError(file, "header length",
-                      "found " + llvm::Twine(length) + ", expected 2 to " + llvm::Twine(maxSafetensorsHeader));
+                      "found " + llvm::Twine(length) + ", expected 2 to " +
+                          llvm::Twine(maxSafetensorsHeader));
   if (length > contents.size() - 8)
     return inputError(file, "header length",
                       "found " + llvm::Twine(length) + ", but only " + llvm::Twine(contents.size() - 8) +
@@ -189,7 +192,8 @@ llvm::Expected<std::vector<TensorInfo>> gemmac::parseSafetensors(llvm::StringRef
   return tensors;
 }
 
-//===-- files -----------------------------------------------------------------------------------------------------===//
+//===-- files
+//-----------------------------------------------------------------------------------------------------===//
 
 namespace {
 
@@ -217,7 +221,8 @@ public:
   llvm::Expected<std::vector<TensorInfo>> addFile(llvm::StringRef path);
   void setTensors(std::vector<TensorInfo> tensors) {
     all = std::move(tensors);
-    std::sort(all.begin(), all.end(), [](const TensorInfo &a, const TensorInfo &b) { return a.name < b.name; });
+    std::sort(all.begin(), all.end(),
+              [](const TensorInfo &a, const TensorInfo &b) { return a.name < b.name; });
   }
 
 private:
@@ -230,7 +235,8 @@ llvm::Expected<std::vector<TensorInfo>> SafetensorsSource::addFile(llvm::StringR
   namespace fs = llvm::sys::fs;
   fs::file_status status;
   if (std::error_code error = fs::status(path, status))
-    return inputError(path, "", error == std::errc::no_such_file_or_directory ? "no such file" : error.message());
+    return inputError(path, "",
+                      error == std::errc::no_such_file_or_directory ? "no such file" : error.message());
   if (!fs::is_regular_file(status)) // opening a FIFO would wait for ever
     return inputError(path, "", "not a regular file");
   llvm::Expected<fs::file_t> handle = fs::openNativeFileForRead(path);
@@ -280,14 +286,16 @@ void readWeightMap(const JsonDocument &index, std::vector<std::pair<llvm::String
     if (!shard)
       return object.mismatch(member.key, "the name of a shard");
     if (!isPlainFileName(*shard))
-      return object.mismatch(member.key, "a plain file name: a path outside of the directory is not followed");
+      return object.mismatch(member.key,
+                             "a plain file name: a path outside of the directory is not followed");
     map.emplace_back(member.key, *shard);
   }
   if (!check.failed() && map.empty())
     check.fail("weight_map", "lists no tensor");
 }
 
-llvm::Expected<std::unique_ptr<TensorSource>> openSharded(llvm::StringRef directory, llvm::StringRef indexPath) {
+llvm::Expected<std::unique_ptr<TensorSource>> openSharded(llvm::StringRef directory,
+                                                          llvm::StringRef indexPath) {
   JsonLimits limits;
   llvm::Expected<JsonDocument> index = JsonDocument::read(indexPath, limits);
   if (!index)

@@ -1,5 +1,5 @@
-// Element types, and the two loops that read every weight of a checkpoint: decoding to f32 and the search for values
-// that are not finite. Both work on blocks without branches inside, so that compilers vectorise them.
+// Element types, and the two loops that read every weight of a checkpoint: decoding to f32 and the search for
+// values that are not finite. Both work on blocks without branches inside, so that compilers vectorise them.
 #include "frontend/TensorSource.h"
 
 #include "frontend/Diagnostic.h"
@@ -20,9 +20,9 @@ struct DTypeRow {
 
 /// Indexed by DType.
 constexpr DTypeRow dtypeRows[] = {
-    {DType::F32, 4, "F32"}, {DType::F16, 2, "F16"}, {DType::BF16, 2, "BF16"}, {DType::F64, 8, "F64"},
-    {DType::I8, 1, "I8"},   {DType::U8, 1, "U8"},   {DType::I16, 2, "I16"},   {DType::U16, 2, "U16"},
-    {DType::I32, 4, "I32"}, {DType::U32, 4, "U32"}, {DType::I64, 8, "I64"},   {DType::U64, 8, "U64"},
+    {DType::F32, 4, "F32"},   {DType::F16, 2, "F16"}, {DType::BF16, 2, "BF16"}, {DType::F64, 8, "F64"},
+    {DType::I8, 1, "I8"},     {DType::U8, 1, "U8"},   {DType::I16, 2, "I16"},   {DType::U16, 2, "U16"},
+    {DType::I32, 4, "I32"},   {DType::U32, 4, "U32"}, {DType::I64, 8, "I64"},   {DType::U64, 8, "U64"},
     {DType::Bool, 1, "BOOL"},
 };
 
@@ -37,8 +37,8 @@ uint32_t bitsOfFloat(float value) {
   return bits;
 }
 
-/// F16 to f32 in integer arithmetic and one exact multiply by 2^112 (which also normalises subnormals); infinities and
-/// NaNs then get the full exponent, their payload stays.
+/// F16 to f32 in integer arithmetic and one exact multiply by 2^112 (which also normalises subnormals);
+/// infinities and NaNs then get the full exponent, their payload stays.
 float decodeHalf(uint16_t half) {
   uint32_t magnitude = static_cast<uint32_t>(half & 0x7FFF) << 13;
   uint32_t bits = bitsOfFloat(floatOfBits(magnitude) * 0x1p112f);
@@ -49,7 +49,8 @@ float decodeHalf(uint16_t half) {
 /// Blocks that stay in the first-level cache between load and store; the stack copy also makes loads aligned.
 constexpr size_t block = 2048;
 
-template <typename Bits, float (*decode)(Bits)> void decodeBlocks(const uint8_t *from, float *to, size_t count) {
+template <typename Bits, float (*decode)(Bits)>
+void decodeBlocks(const uint8_t *from, float *to, size_t count) {
   Bits in[block];
   for (size_t done = 0; done < count; done += block) {
     size_t n = std::min(block, count - done);
@@ -84,7 +85,9 @@ template <typename Bits> int64_t findExponent(llvm::ArrayRef<uint8_t> bytes, Bit
 
 unsigned gemmac::dtypeSize(DType type) { return dtypeRows[static_cast<size_t>(type)].size; }
 llvm::StringRef gemmac::dtypeName(DType type) { return dtypeRows[static_cast<size_t>(type)].name; }
-bool gemmac::isWeightType(DType type) { return type == DType::F32 || type == DType::F16 || type == DType::BF16; }
+bool gemmac::isWeightType(DType type) {
+  return type == DType::F32 || type == DType::F16 || type == DType::BF16;
+}
 
 int64_t TensorInfo::elements() const {
   int64_t product = 1;

@@ -27,7 +27,8 @@ public:
 
 private:
   void add(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, llvm::StringRef what) {
-    list.push_back({layerTensorName(config, current, name), llvm::SmallVector<int64_t, 4>(shape), what.str()});
+    list.push_back(
+        {layerTensorName(config, current, name), llvm::SmallVector<int64_t, 4>(shape), what.str()});
   }
   void norm(llvm::StringRef name) { add(name, {hidden}, "a norm of hidden_size"); }
   void attention(const LayerConfig &layer);

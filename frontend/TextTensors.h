@@ -1,5 +1,5 @@
-// Which tensors the text decoder of a configuration needs, by name and shape (gemma4.md 3.1 and 10), as data: the
-// loader checks them, the importer asks for the same names.
+// Which tensors the text decoder of a configuration needs, by name and shape (gemma4.md 3.1 and 10), as data:
+// the loader checks them, the importer asks for the same names.
 #pragma once
 
 #include "frontend/Config.h"

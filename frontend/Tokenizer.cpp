@@ -1,5 +1,6 @@
-// tokenizer.json of the Gemma models (gemma4.md section 6): BPE with byte fallback on text whose spaces became U+2581.
-// Everything that would change the ids - another model, normalizer or pre-tokenizer - is refused by name.
+// tokenizer.json of the Gemma models (gemma4.md section 6): BPE with byte fallback on text whose spaces
+// became U+2581. Everything that would change the ids - another model, normalizer or pre-tokenizer - is
+// refused by name.
 #include "frontend/Tokenizer.h"
 
 #include "frontend/Json.h"
@@ -19,8 +20,8 @@ constexpr JsonLimits tokenizerLimits = {256u << 20, 32u << 20, 64};
 class TokenizerReader {
 public:
   TokenizerReader(const JsonDocument &document, int64_t vocab)
-      : check(document.file()), root(document.root(), "", "", check), model(JsonValue::makeObject({}), "", "", check),
-        vocab(vocab) {}
+      : check(document.file()), root(document.root(), "", "", check),
+        model(JsonValue::makeObject({}), "", "", check), vocab(vocab) {}
 
   llvm::Expected<TokenizerData> read();
 
@@ -49,7 +50,8 @@ private:
   llvm::DenseMap<llvm::StringRef, int32_t> ids; ///< keys live in the document
 };
 
-/// The shared tokenizer of the Gemma 3 sizes has one token more than the text-only sizes have rows; they never see it.
+/// The shared tokenizer of the Gemma 3 sizes has one token more than the text-only sizes have rows; they
+/// never see it.
 bool beyondTextModel(llvm::StringRef piece, int64_t id, int64_t vocab) {
   return piece == "<image_soft_token>" && id == vocab;
 }
@@ -93,7 +95,8 @@ void TokenizerReader::readNormalizer() {
     normalizer.mismatch("content", "U+2581, which stands for a space");
 }
 
-/// A split at spaces does nothing once the normalizer has replaced them; any other pre-tokenizer would cut words.
+/// A split at spaces does nothing once the normalizer has replaced them; any other pre-tokenizer would cut
+/// words.
 void TokenizerReader::readPreTokenizer() {
   if (!root.has("pre_tokenizer"))
     return;
@@ -107,11 +110,12 @@ void TokenizerReader::readPreTokenizer() {
 
 void TokenizerReader::addPiece(llvm::StringRef piece, int64_t id, const llvm::Twine &place) {
   if (id < 0 || id >= vocab)
-    return check.fail(place.str(), "id " + llvm::Twine(id) + ", expected ids from 0 to " + llvm::Twine(vocab - 1) +
-                                       " (vocab_size of config.json)");
+    return check.fail(place.str(), "id " + llvm::Twine(id) + ", expected ids from 0 to " +
+                                       llvm::Twine(vocab - 1) + " (vocab_size of config.json)");
   std::string &slot = data.pieces[static_cast<size_t>(id)];
   if (!slot.empty())
-    return check.fail(place.str(), "duplicate id " + llvm::Twine(id) + ", which \"" + slot + "\" has already");
+    return check.fail(place.str(),
+                      "duplicate id " + llvm::Twine(id) + ", which \"" + slot + "\" has already");
   slot = piece.str();
   ids[piece] = static_cast<int32_t>(id);
 }
@@ -137,7 +141,8 @@ void TokenizerReader::readVocabulary() {
 }
 
 /// ["a", "b"], or the older "a b".
-bool TokenizerReader::splitMerge(const JsonValue &merge, llvm::StringRef &left, llvm::StringRef &right) const {
+bool TokenizerReader::splitMerge(const JsonValue &merge, llvm::StringRef &left,
+                                 llvm::StringRef &right) const {
   if (std::optional<llvm::StringRef> text = merge.asString()) {
     std::tie(left, right) = text->split(' ');
     return !left.empty() && !right.empty() && right.find(' ') == llvm::StringRef::npos;

@@ -9,15 +9,18 @@ using namespace gemmac;
 
 static constexpr FuseInfo kTable[] = {
     {Fuse::KvShare, "kv-share", "layers that share keys and values share one cache (off: each keeps a copy)"},
-    {Fuse::DeadTokens, "dead-tokens", "rows whose logits nobody asks for are computed only as far as caches need"},
+    {Fuse::DeadTokens, "dead-tokens",
+     "rows whose logits nobody asks for are computed only as far as caches need"},
     {Fuse::Qkv, "qkv", "q, k and v projections in one phase"},
-    {Fuse::QknormRopeKv, "qknorm-rope-kv", "norms of q, k and v, rope and the cache write with the projections"},
+    {Fuse::QknormRopeKv, "qknorm-rope-kv",
+     "norms of q, k and v, rope and the cache write with the projections"},
     {Fuse::Attention, "attention", "scores, softmax and the sum of values in one phase"},
     {Fuse::Mlp, "mlp", "gelu and product in the epilogue of gate and up, dense and experts"},
     {Fuse::Ple, "ple", "per-layer embeddings: gate and projection with their epilogues"},
     {Fuse::Softcap, "softcap", "softcap in the epilogue of the lm_head"},
     {Fuse::Residual, "residual", "post-norm, residual sum and layer scalar in one phase"},
-    {Fuse::Norm, "norm", "norm, and the residual sum before it, in the prologue of the product that reads it"},
+    {Fuse::Norm, "norm",
+     "norm, and the residual sum before it, in the prologue of the product that reads it"},
 };
 
 llvm::ArrayRef<FuseInfo> gemmac::fuseTable() { return kTable; }
@@ -55,8 +58,8 @@ std::optional<FuseSelection> FuseSelection::parse(llvm::StringRef text, std::str
     bool on = !name.consume_front("-");
     const FuseInfo *info = llvm::find_if(kTable, [&](const FuseInfo &entry) { return entry.name == name; });
     if (info == std::end(kTable)) {
-      error = ("unknown name '" + item + "' in --fuse=" + text + ", expected all, none or a list of " + names(", ") +
-               " (-NAME switches one off)")
+      error = ("unknown name '" + item + "' in --fuse=" + text + ", expected all, none or a list of " +
+               names(", ") + " (-NAME switches one off)")
                   .str();
       return std::nullopt;
     }
@@ -66,8 +69,9 @@ std::optional<FuseSelection> FuseSelection::parse(llvm::StringRef text, std::str
 }
 
 std::string FuseSelection::help() {
-  std::string text = "--fuse=all|none|NAME,-NAME,..\n"
-                     "A name switches on, -NAME off. A list that begins with -NAME starts from all, any other from none.\n";
+  std::string text =
+      "--fuse=all|none|NAME,-NAME,..\n"
+      "A name switches on, -NAME off. A list that begins with -NAME starts from all, any other from none.\n";
   for (const FuseInfo &info : kTable)
     text += "  " + info.name.str() + std::string(16 - info.name.size(), ' ') + info.help.str() + "\n";
   return text;

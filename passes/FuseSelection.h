@@ -1,5 +1,5 @@
-// Which of the optional optimisations are on: the value of --fuse. One table names and explains them; help, errors and
-// parsing come from it.
+// Which of the optional optimisations are on: the value of --fuse. One table names and explains them; help,
+// errors and parsing come from it.
 #pragma once
 
 #include "llvm/ADT/ArrayRef.h"
@@ -12,7 +12,18 @@
 namespace gemmac {
 
 /// In the order of the pipeline.
-enum class Fuse : uint8_t { KvShare, DeadTokens, Qkv, QknormRopeKv, Attention, Mlp, Ple, Softcap, Residual, Norm };
+enum class Fuse : uint8_t {
+  KvShare,
+  DeadTokens,
+  Qkv,
+  QknormRopeKv,
+  Attention,
+  Mlp,
+  Ple,
+  Softcap,
+  Residual,
+  Norm
+};
 
 struct FuseInfo {
   Fuse fuse;
@@ -29,9 +40,9 @@ public:
   static FuseSelection all();
   static FuseSelection none() { return FuseSelection(); }
 
-  /// Reads `all`, `none` or a list NAME,-NAME,..: a name switches on, -name off, from left to right. The list starts from
-  /// everything on if its first item is negative, else from everything off; `all` and `none` may stand first in it.
-  /// On failure `error` says what is wrong, names what there is, and nothing is returned.
+  /// Reads `all`, `none` or a list NAME,-NAME,..: a name switches on, -name off, from left to right. The list
+  /// starts from everything on if its first item is negative, else from everything off; `all` and `none` may
+  /// stand first in it. On failure `error` says what is wrong, names what there is, and nothing is returned.
   static std::optional<FuseSelection> parse(llvm::StringRef text, std::string &error);
 
   /// The text of --fuse=help, with a newline at the end.

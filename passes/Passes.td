@@ -5,7 +5,11 @@
 
 include "mlir/Pass/PassBase.td"
 
-def GemmaEntries : Pass<"gemma-entries", "::mlir::ModuleOp"> {
+class GemmaPass<string name, string op> : Pass<name, op> {
+  let dependentDialects = ["::gemmac::gemma::GemmaDialect"];
+}
+
+def GemmaEntries : GemmaPass<"gemma-entries", "::mlir::ModuleOp"> {
   let summary = "replace @forward by the entry points of a step";
   let description = [{
     @forward yields the logits of all rows. It becomes
@@ -25,10 +29,9 @@ def GemmaEntries : Pass<"gemma-entries", "::mlir::ModuleOp"> {
   }];
   let options = [Option<"batch", "batch", "int64_t", "1", "sequences of a step">];
   let statistics = [Statistic<"numEntries", "entries", "entry points made">];
-  let dependentDialects = ["::mlir::func::FuncDialect", "::gemmac::gemma::GemmaDialect"];
 }
 
-def GemmaQuantize : Pass<"gemma-quantize", "::mlir::ModuleOp"> {
+def GemmaQuantize : GemmaPass<"gemma-quantize", "::mlir::ModuleOp"> {
   let summary = "choose how each weight is quantised";
   let description = [{
     Sets `quant` of every gemma.weight. Vectors and scalars (norms, layer scalars, router scales), routers and the PLE model
@@ -51,7 +54,7 @@ def GemmaQuantize : Pass<"gemma-quantize", "::mlir::ModuleOp"> {
     Statistic<"numExact", "weights-exact", "weights that keep their values">];
 }
 
-def GemmaShareKv : Pass<"gemma-share-kv", "::mlir::ModuleOp"> {
+def GemmaShareKv : GemmaPass<"gemma-share-kv", "::mlir::ModuleOp"> {
   let summary = "one cache for layers that store the same keys and values";
   let description = [{
     A cache_update with the k, v, pos and seq of an earlier one stores the same content. Where the earlier cache keeps at least
@@ -66,7 +69,7 @@ def GemmaShareKv : Pass<"gemma-share-kv", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"numShared", "caches-shared", "caches replaced by an earlier one">];
 }
 
-def GemmaPruneDeadTokens : Pass<"gemma-prune-dead-tokens", "::mlir::func::FuncOp"> {
+def GemmaPruneDeadTokens : GemmaPass<"gemma-prune-dead-tokens", "::mlir::func::FuncOp"> {
   let summary = "compute each row only where somebody needs it";
   let description = [{
     take_rows moves up through row-wise ops all of whose results are only asked for the same rows, until it meets a value that
@@ -85,7 +88,7 @@ def GemmaPruneDeadTokens : Pass<"gemma-prune-dead-tokens", "::mlir::func::FuncOp
     Statistic<"numErased", "ops-erased", "ops that nobody needed">];
 }
 
-def GemmaPrintLiveRows : Pass<"gemma-print-live-rows", "::mlir::ModuleOp"> {
+def GemmaPrintLiveRows : GemmaPass<"gemma-print-live-rows", "::mlir::ModuleOp"> {
   let summary = "print which layers each entry computes for all rows";
   let description = [{
     For each function, on the error stream: layers that are computed for all rows - wholly (full), only what a KV cache
@@ -98,7 +101,7 @@ def GemmaPrintLiveRows : Pass<"gemma-print-live-rows", "::mlir::ModuleOp"> {
   }];
 }
 
-class GemmaFusePass<string name> : Pass<"gemma-fuse-" # name, "::mlir::func::FuncOp"> {
+class GemmaFusePass<string name> : GemmaPass<"gemma-fuse-" # name, "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numFused", "fusions", "fusions made or extended">];
 }
 
@@ -192,7 +195,7 @@ def GemmaFuseNorm : GemmaFusePass<"norm"> {
   }];
 }
 
-def GemmaDecompose : Pass<"gemma-decompose", "::mlir::func::FuncOp"> {
+def GemmaDecompose : GemmaPass<"gemma-decompose", "::mlir::func::FuncOp"> {
   let summary = "move the ops of every fusion out of it";
   let description = [{
     The inverse of the gemma-fuse passes, up to the order of independent ops.

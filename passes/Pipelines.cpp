@@ -1,11 +1,10 @@
-// The gemma pipeline and the registration of all passes. canonicalize and cse run before the fusions only: afterwards a
-// phase is what its fusion holds, and nothing may wander between them.
+// The gemma pipeline and the registration of all passes. canonicalize and cse run before the fusions only:
+// afterwards a phase is what its fusion holds, and nothing may wander between them.
 #include "passes/Pipelines.h"
 
 #include "passes/Passes.h"
-#if __has_include("passes/lower/StepPasses.h")
+#ifdef GEMMAC_STEP_PASSES
 #include "passes/lower/StepPasses.h"
-#define GEMMAC_HAS_STEP_PASSES 1
 #endif
 
 #include "mlir/Pass/PassRegistry.h"
@@ -62,22 +61,23 @@ struct GemmaPipelineOptions : mlir::PassPipelineOptions<GemmaPipelineOptions> {
 void gemmac::registerGemmaPipeline() {
   auto build = [](mlir::OpPassManager &manager, llvm::StringRef text,
                   llvm::function_ref<mlir::LogicalResult(const llvm::Twine &)> error) -> mlir::LogicalResult {
-    auto options = GemmaPipelineOptions::createFromString(text);
-    if (mlir::failed(options))
+    GemmaPipelineOptions options;
+    if (mlir::failed(options.parseFromString(text)))
       return mlir::failure();
     std::string what;
-    std::optional<FuseSelection> fuse = FuseSelection::parse((*options)->fuse, what);
+    std::optional<FuseSelection> fuse = FuseSelection::parse(options.fuse, what);
     if (!fuse)
       return error(what);
-    std::optional<gemma::Quant> quant = gemma::symbolizeQuant((*options)->quantize);
+    std::optional<gemma::Quant> quant = gemma::symbolizeQuant(options.quantize);
     if (!quant)
-      return error("unknown quantize '" + (*options)->quantize + "', expected none, q8 or q4");
+      return error("unknown quantize '" + options.quantize + "', expected none, q8 or q4");
     buildGemmaPipeline(manager, *fuse, *quant);
     return mlir::success();
   };
-  mlir::registerPassPipeline(
-      "gemma-pipeline", "from the imported model to fused entry points", build,
-      [](llvm::function_ref<void(const mlir::detail::PassOptions &)> handler) { handler(GemmaPipelineOptions()); });
+  mlir::registerPassPipeline("gemma-pipeline", "from the imported model to fused entry points", build,
+                             [](llvm::function_ref<void(const mlir::detail::PassOptions &)> handler) {
+                               handler(GemmaPipelineOptions());
+                             });
 }
 
 void gemmac::registerPasses() {
@@ -85,7 +85,7 @@ void gemmac::registerPasses() {
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
   registerGemmaPipeline();
-#ifdef GEMMAC_HAS_STEP_PASSES
+#ifdef GEMMAC_STEP_PASSES
   registerStepPasses();
 #endif
 }

@@ -86,7 +86,8 @@ static std::string markdown(const Program &p, const Options &o, const std::vecto
                 "CPU", o.workers, m.compute.c_str(), m.kv.c_str(), test.c_str(), value.c_str());
   };
   for (const BenchRow &row : rows)
-    line(row.name(), format("%.2f \xC2\xB1 %.2f", row.meanRate(), row.deviationRate()));
+    line(row.name(), format("%*.2f \xC2\xB1 %.2f", 13 - static_cast<int>(format("%.2f", row.deviationRate()).size()) + 4,
+                            row.meanRate(), row.deviationRate()));
   s += cat("\ncpu: ", cpuName(), "; march ", joined(m.march), "; gemmac ", m.version, "\n");
   s += format("time to first token: %.1f ms\n", f.firstTokenSeconds * 1e3);
   s += format("memory: peak resident %.1f MiB, anonymous %.1f MiB\n", static_cast<double>(f.memory.peakResident) / (1 << 20),

@@ -107,6 +107,9 @@ int logitsCommand(const Program &program, const Options &o) {
 
 int perplexityCommand(const Program &program, const Options &o) {
   const Manifest &m = program.manifest;
+  if (o.window > m.context)
+    throw Failure(kBadUsage, cat("--ctx: found ", o.window, ", but the executable was compiled for ", m.context,
+                                 " tokens; use a smaller window or compile with --context=", o.window));
   const Tokenizer tokenizer(program.payload.tokenizer());
   std::vector<int32_t> ids = tokenizer.encode(readFile(*o.file));
   if (m.bos >= 0 && (ids.empty() || ids[0] != m.bos))
@@ -114,9 +117,6 @@ int perplexityCommand(const Program &program, const Options &o) {
   for (int32_t id : ids)
     if (id >= m.vocab)
       throw Failure(kBadInput, cat("token id ", id, " is not in the vocabulary, expected 0..", m.vocab - 1));
-  if (o.window > m.context)
-    throw Failure(kBadUsage, cat("--ctx: found ", o.window, ", but the executable was compiled for ", m.context,
-                                 " tokens; use a smaller window or compile with --context=", o.window));
   const int64_t most = static_cast<int64_t>(ids.size()) / o.window;
   if (most == 0)
     throw Failure(kBadInput, cat("'", *o.file, "' has ", ids.size(), " tokens, expected at least one window of ",

@@ -10,7 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
+#include <cstdio>
 
 namespace gemmac::rt {
 
@@ -21,12 +21,11 @@ template <class T> static T parseNumber(const std::string &flag, const std::stri
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   // The negation also refuses NaN.
   if (error != std::errc() || end != text.data() + text.size() || text.empty() || !(value >= lo && value <= hi)) {
-    std::string range;
     if constexpr (std::is_integral_v<T>)
-      range = cat("an integer in ", lo, "..", hi);
-    else
-      range = hi < 1e9 ? cat("a number in ", lo, "..", hi) : cat("a number of at least ", lo);
-    usage(cat(flag, ": found '", text, "', expected ", range));
+      usage(cat(flag, ": found '", text, "', expected an integer in ", lo, "..", hi));
+    char range[64];
+    std::snprintf(range, sizeof range, "%g..%g", static_cast<double>(lo), static_cast<double>(hi));
+    usage(cat(flag, ": found '", text, "', expected a number in ", range));
   }
   return value;
 }

@@ -38,8 +38,6 @@ static std::string promptText(const Program &program, const Options &o) {
   if (program.manifest.hasTemplate && !o.raw)
     throw Failure(kBadUsage, "this checkpoint has a chat template and templates are not supported yet; add --raw to "
                              "give the text as it is, markup included");
-  if (!o.raw)
-    note("this checkpoint has no chat template: the text is continued as it is, as with --raw");
   if (o.prompt)
     return *o.prompt;
   if (o.file)
@@ -49,6 +47,7 @@ static std::string promptText(const Program &program, const Options &o) {
 
 std::vector<int32_t> promptIds(const Program &program, const Options &o, const Tokenizer &tokenizer) {
   const Manifest &m = program.manifest;
+  const int64_t context = contextOf(program, o);
   std::vector<int32_t> ids;
   if (o.ids) {
     ids = *o.ids;
@@ -62,9 +61,11 @@ std::vector<int32_t> promptIds(const Program &program, const Options &o, const T
       throw Failure(kBadInput, cat("token id ", id, " is not in the vocabulary, expected 0..", m.vocab - 1));
   if (ids.empty())
     throw Failure(kBadInput, "the prompt is empty, expected at least one token");
-  if (const int64_t context = contextOf(program, o); static_cast<int64_t>(ids.size()) > context)
+  if (static_cast<int64_t>(ids.size()) > context)
     throw Failure(kBadInput, cat("the prompt has ", ids.size(), " tokens, the context holds ", context, "; shorten it",
                                  context < m.context ? ", raise -c" : "", " or compile with a larger --context"));
+  if (!o.ids && !o.raw)
+    note("this checkpoint has no chat template: the text is continued as it is, as with --raw");
   return ids;
 }
 

@@ -32,15 +32,24 @@ uint64_t Random::next() {
   return result;
 }
 
+/// 1 / i!
+static constexpr auto kInverseFactorials = [] {
+  std::array<double, 15> table{};
+  double factorial = 1;
+  for (int i = 0; i < 15; factorial *= ++i)
+    table[static_cast<size_t>(i)] = 1 / factorial;
+  return table;
+}();
+
 double portableExp(double x) {
   if (!(x > -708))
     return 0;
   // x = k ln 2 + r, |r| <= ln 2 / 2; e^r by its series; 2^k by the exponent's bits.
   const double k = std::floor(x * 1.4426950408889634 + 0.5);
   const double r = (x - k * 0x1.62e42fee00000p-1) - k * 0x1.a39ef35793c76p-33;
-  double sum = 1;
-  for (int i = 14; i >= 1; --i)
-    sum = 1 + sum * r / i;
+  double sum = kInverseFactorials[14];
+  for (int i = 13; i >= 0; --i)
+    sum = kInverseFactorials[static_cast<size_t>(i)] + sum * r;
   const uint64_t bits = static_cast<uint64_t>(static_cast<int64_t>(k) + 1023) << 52;
   double power;
   std::memcpy(&power, &bits, sizeof power);

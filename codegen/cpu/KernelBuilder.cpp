@@ -13,17 +13,17 @@ Value KernelBuilder::cint(Type type, int64_t x) {
                                                     /*implicitTrunc=*/true));
   if (auto vector = dyn_cast<VectorType>(type))
     value = SplatElementsAttr::get(vector, value);
-  return b.create<arith::ConstantOp>(loc, type, cast<TypedAttr>(value));
+  return arith::ConstantOp::create(b, loc, type, cast<TypedAttr>(value));
 }
 
 Value KernelBuilder::cf(Type type, double x) {
   Attribute value = b.getFloatAttr(getElementTypeOrSelf(type), x);
   if (auto vector = dyn_cast<VectorType>(type))
     value = SplatElementsAttr::get(vector, value);
-  return b.create<arith::ConstantOp>(loc, type, cast<TypedAttr>(value));
+  return arith::ConstantOp::create(b, loc, type, cast<TypedAttr>(value));
 }
 
-Value KernelBuilder::fabs(Value x) { return b.create<LLVM::FAbsOp>(loc, x.getType(), x); }
+Value KernelBuilder::fabs(Value x) { return LLVM::FAbsOp::create(b, loc, x.getType(), x); }
 
 Type KernelBuilder::likeLanes(Value x, Type element) {
   if (auto vector = dyn_cast<VectorType>(x.getType()))
@@ -41,7 +41,7 @@ Value KernelBuilder::roundBF16Bits(Value x) {
   Value odd = andi(shr(bits, 16), 1);
   Value rounded = add(add(bits, 0x7fff), odd);
   Value isNan = fcmp(arith::CmpFPredicate::UNO, x, x);
-  Value quiet = b.create<arith::OrIOp>(loc, bits, cint(bits.getType(), 0x400000));
+  Value quiet = arith::OrIOp::create(b, loc, bits, cint(bits.getType(), 0x400000));
   return andi(select(isNan, quiet, rounded), static_cast<int64_t>(0xffff0000));
 }
 
@@ -49,13 +49,13 @@ Value KernelBuilder::toBF16(Value x) { return trunc(shr(roundBF16Bits(x), 16), l
 
 Value KernelBuilder::splat(Value scalar, int64_t lanes) {
   Type type = vec(scalar.getType(), lanes);
-  Value none = b.create<LLVM::PoisonOp>(loc, type);
-  Value first = b.create<LLVM::InsertElementOp>(loc, type, none, scalar, cint(i32(), 0));
+  Value none = LLVM::PoisonOp::create(b, loc, type);
+  Value first = LLVM::InsertElementOp::create(b, loc, type, none, scalar, cint(i32(), 0));
   return shuffle(first, none, SmallVector<int32_t>(lanes, 0));
 }
 
 Value KernelBuilder::shuffle(Value x, Value y, ArrayRef<int32_t> mask) {
-  return b.create<LLVM::ShuffleVectorOp>(loc, x, y, mask);
+  return LLVM::ShuffleVectorOp::create(b, loc, x, y, mask);
 }
 
 Value KernelBuilder::slice(Value x, int64_t first, int64_t lanes) {
@@ -74,7 +74,7 @@ Value KernelBuilder::concat(Value x, Value y) {
 }
 
 Value KernelBuilder::extract(Value x, int64_t lane) {
-  return b.create<LLVM::ExtractElementOp>(loc, x, cint(i32(), lane));
+  return LLVM::ExtractElementOp::create(b, loc, x, cint(i32(), lane));
 }
 
 Value KernelBuilder::iota32() {
@@ -82,7 +82,7 @@ Value KernelBuilder::iota32() {
   for (int32_t i = 0; i < kLanes; ++i)
     values.push_back(i);
   auto type = cast<VectorType>(vec(i32()));
-  return b.create<arith::ConstantOp>(loc, type, DenseElementsAttr::get(type, ArrayRef<int32_t>(values)));
+  return arith::ConstantOp::create(b, loc, type, DenseElementsAttr::get(type, ArrayRef<int32_t>(values)));
 }
 
 Value KernelBuilder::sum(Value x) {
@@ -100,11 +100,11 @@ Value KernelBuilder::largest(Value x) {
 }
 
 Value KernelBuilder::intrinsic(StringRef name, Type type, ValueRange arguments) {
-  return b.create<LLVM::CallIntrinsicOp>(loc, type, b.getStringAttr(name), arguments).getResult(0);
+  return LLVM::CallIntrinsicOp::create(b, loc, type, b.getStringAttr(name), arguments).getResult(0);
 }
 
 Value KernelBuilder::at(Value base, Value bytes) {
-  return b.create<LLVM::GEPOp>(loc, ptr(), i8(), base, ValueRange{bytes}, LLVM::GEPNoWrapFlags::inbounds);
+  return LLVM::GEPOp::create(b, loc, ptr(), i8(), base, ValueRange{bytes}, LLVM::GEPNoWrapFlags::inbounds);
 }
 
 Value KernelBuilder::at(Value base, int64_t bytes) { return bytes == 0 ? base : at(base, c(bytes)); }
@@ -116,24 +116,24 @@ static unsigned elementAlign(Type type) {
 }
 
 Value KernelBuilder::load(Type type, Value from, unsigned align) {
-  return b.create<LLVM::LoadOp>(loc, type, from, align ? align : elementAlign(type));
+  return LLVM::LoadOp::create(b, loc, type, from, align ? align : elementAlign(type));
 }
 
 void KernelBuilder::store(Value x, Value to, unsigned align) {
-  b.create<LLVM::StoreOp>(loc, x, to, align ? align : elementAlign(x.getType()));
+  LLVM::StoreOp::create(b, loc, x, to, align ? align : elementAlign(x.getType()));
 }
 
 Value KernelBuilder::loadLanes(Value row, Lanes lanes) {
   Value from = at(row, mul(lanes.first, 4));
   if (!lanes.mask)
     return load(vec(f32()), from);
-  return b.create<LLVM::MaskedLoadOp>(loc, vec(f32()), from, lanes.mask, ValueRange{vf(0)}, 4);
+  return LLVM::MaskedLoadOp::create(b, loc, vec(f32()), from, lanes.mask, ValueRange{vf(0)}, 4);
 }
 
 void KernelBuilder::storeLanes(Value x, Value row, Lanes lanes) {
   Value to = at(row, mul(lanes.first, 4));
   if (lanes.mask)
-    b.create<LLVM::MaskedStoreOp>(loc, x, to, lanes.mask, 4);
+    LLVM::MaskedStoreOp::create(b, loc, x, to, lanes.mask, 4);
   else
     store(x, to);
 }
@@ -143,37 +143,37 @@ Value KernelBuilder::firstLanes(int64_t n) {
   for (int64_t i = 0; i < kLanes; ++i)
     bits.push_back(i < n);
   auto type = cast<VectorType>(vec(i1()));
-  return b.create<arith::ConstantOp>(loc, type, DenseElementsAttr::get(type, ArrayRef<bool>(bits)));
+  return arith::ConstantOp::create(b, loc, type, DenseElementsAttr::get(type, ArrayRef<bool>(bits)));
 }
 
 void KernelBuilder::loop(Value from, Value to, int64_t step, Body body) {
-  auto op = b.create<scf::ForOp>(loc, from, to, cint(from.getType(), step));
+  auto op = scf::ForOp::create(b, loc, from, to, cint(from.getType(), step));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(op.getBody()->getTerminator());
   body(op.getInductionVar());
 }
 
 SmallVector<Value> KernelBuilder::loop(Value from, Value to, int64_t step, ValueRange carried, CarryBody body) {
-  auto op = b.create<scf::ForOp>(loc, from, to, cint(from.getType(), step), carried);
+  auto op = scf::ForOp::create(b, loc, from, to, cint(from.getType(), step), carried);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToEnd(op.getBody());
   if (!op.getBody()->empty() && op.getBody()->back().hasTrait<OpTrait::IsTerminator>())
     b.setInsertionPoint(&op.getBody()->back());
   SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
   if (!carried.empty())
-    b.create<scf::YieldOp>(loc, next);
+    scf::YieldOp::create(b, loc, next);
   return SmallVector<Value>(op.getResults());
 }
 
 void KernelBuilder::ifThen(Value condition, function_ref<void()> body) {
-  auto op = b.create<scf::IfOp>(loc, condition, /*withElseRegion=*/false);
+  auto op = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(op.thenBlock()->getTerminator());
   body();
 }
 
 void KernelBuilder::ifElse(Value condition, function_ref<void()> yes, function_ref<void()> no) {
-  auto op = b.create<scf::IfOp>(loc, condition, /*withElseRegion=*/true);
+  auto op = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(op.thenBlock()->getTerminator());
   yes();

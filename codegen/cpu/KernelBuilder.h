@@ -52,54 +52,54 @@ public:
   Value vf(double x) { return cf(vec(f32()), x); }
 
   // Integers.
-  Value add(Value x, Value y) { return b.create<mlir::arith::AddIOp>(loc, x, y); }
+  Value add(Value x, Value y) { return mlir::arith::AddIOp::create(b, loc, x, y); }
   Value add(Value x, int64_t y) { return y == 0 ? x : add(x, cint(x.getType(), y)); }
-  Value sub(Value x, Value y) { return b.create<mlir::arith::SubIOp>(loc, x, y); }
-  Value mul(Value x, Value y) { return b.create<mlir::arith::MulIOp>(loc, x, y); }
+  Value sub(Value x, Value y) { return mlir::arith::SubIOp::create(b, loc, x, y); }
+  Value mul(Value x, Value y) { return mlir::arith::MulIOp::create(b, loc, x, y); }
   Value mul(Value x, int64_t y) { return y == 1 ? x : mul(x, cint(x.getType(), y)); }
-  Value div(Value x, int64_t y) { return b.create<mlir::arith::DivUIOp>(loc, x, cint(x.getType(), y)); }
-  Value rem(Value x, int64_t y) { return b.create<mlir::arith::RemUIOp>(loc, x, cint(x.getType(), y)); }
-  Value div(Value x, Value y) { return b.create<mlir::arith::DivUIOp>(loc, x, y); }
-  Value rem(Value x, Value y) { return b.create<mlir::arith::RemUIOp>(loc, x, y); }
-  Value andi(Value x, int64_t y) { return b.create<mlir::arith::AndIOp>(loc, x, cint(x.getType(), y)); }
-  Value andi(Value x, Value y) { return b.create<mlir::arith::AndIOp>(loc, x, y); }
-  Value ori(Value x, Value y) { return b.create<mlir::arith::OrIOp>(loc, x, y); }
-  Value xori(Value x, int64_t y) { return b.create<mlir::arith::XOrIOp>(loc, x, cint(x.getType(), y)); }
-  Value shl(Value x, int64_t y) { return b.create<mlir::arith::ShLIOp>(loc, x, cint(x.getType(), y)); }
-  Value shr(Value x, int64_t y) { return b.create<mlir::arith::ShRUIOp>(loc, x, cint(x.getType(), y)); }
-  Value sar(Value x, int64_t y) { return b.create<mlir::arith::ShRSIOp>(loc, x, cint(x.getType(), y)); }
-  Value maxs(Value x, Value y) { return b.create<mlir::arith::MaxSIOp>(loc, x, y); }
-  Value mins(Value x, Value y) { return b.create<mlir::arith::MinSIOp>(loc, x, y); }
-  Value cmp(mlir::arith::CmpIPredicate p, Value x, Value y) { return b.create<mlir::arith::CmpIOp>(loc, p, x, y); }
+  Value div(Value x, int64_t y) { return mlir::arith::DivUIOp::create(b, loc, x, cint(x.getType(), y)); }
+  Value rem(Value x, int64_t y) { return mlir::arith::RemUIOp::create(b, loc, x, cint(x.getType(), y)); }
+  Value div(Value x, Value y) { return mlir::arith::DivUIOp::create(b, loc, x, y); }
+  Value rem(Value x, Value y) { return mlir::arith::RemUIOp::create(b, loc, x, y); }
+  Value andi(Value x, int64_t y) { return mlir::arith::AndIOp::create(b, loc, x, cint(x.getType(), y)); }
+  Value andi(Value x, Value y) { return mlir::arith::AndIOp::create(b, loc, x, y); }
+  Value ori(Value x, Value y) { return mlir::arith::OrIOp::create(b, loc, x, y); }
+  Value xori(Value x, int64_t y) { return mlir::arith::XOrIOp::create(b, loc, x, cint(x.getType(), y)); }
+  Value shl(Value x, int64_t y) { return mlir::arith::ShLIOp::create(b, loc, x, cint(x.getType(), y)); }
+  Value shr(Value x, int64_t y) { return mlir::arith::ShRUIOp::create(b, loc, x, cint(x.getType(), y)); }
+  Value sar(Value x, int64_t y) { return mlir::arith::ShRSIOp::create(b, loc, x, cint(x.getType(), y)); }
+  Value maxs(Value x, Value y) { return mlir::arith::MaxSIOp::create(b, loc, x, y); }
+  Value mins(Value x, Value y) { return mlir::arith::MinSIOp::create(b, loc, x, y); }
+  Value cmp(mlir::arith::CmpIPredicate p, Value x, Value y) { return mlir::arith::CmpIOp::create(b, loc, p, x, y); }
   Value lt(Value x, Value y) { return cmp(mlir::arith::CmpIPredicate::slt, x, y); }
   Value ge(Value x, Value y) { return cmp(mlir::arith::CmpIPredicate::sge, x, y); }
   Value le(Value x, Value y) { return cmp(mlir::arith::CmpIPredicate::sle, x, y); }
   Value eq(Value x, Value y) { return cmp(mlir::arith::CmpIPredicate::eq, x, y); }
   Value select(Value condition, Value x, Value y) {
-    return b.create<mlir::arith::SelectOp>(loc, condition, x, y);
+    return mlir::arith::SelectOp::create(b, loc, condition, x, y);
   }
 
   // Floats, scalar or vector.
-  Value fadd(Value x, Value y) { return b.create<mlir::arith::AddFOp>(loc, x, y); }
-  Value fsub(Value x, Value y) { return b.create<mlir::arith::SubFOp>(loc, x, y); }
-  Value fmul(Value x, Value y) { return b.create<mlir::arith::MulFOp>(loc, x, y); }
-  Value fdiv(Value x, Value y) { return b.create<mlir::arith::DivFOp>(loc, x, y); }
+  Value fadd(Value x, Value y) { return mlir::arith::AddFOp::create(b, loc, x, y); }
+  Value fsub(Value x, Value y) { return mlir::arith::SubFOp::create(b, loc, x, y); }
+  Value fmul(Value x, Value y) { return mlir::arith::MulFOp::create(b, loc, x, y); }
+  Value fdiv(Value x, Value y) { return mlir::arith::DivFOp::create(b, loc, x, y); }
   /// x * y + z, rounded once.
-  Value fma(Value x, Value y, Value z) { return b.create<mlir::LLVM::FMAOp>(loc, x.getType(), x, y, z); }
+  Value fma(Value x, Value y, Value z) { return mlir::LLVM::FMAOp::create(b, loc, x.getType(), x, y, z); }
   Value fabs(Value x);
-  Value sqrt(Value x) { return b.create<mlir::LLVM::SqrtOp>(loc, x.getType(), x); }
-  Value fcmp(mlir::arith::CmpFPredicate p, Value x, Value y) { return b.create<mlir::arith::CmpFOp>(loc, p, x, y); }
+  Value sqrt(Value x) { return mlir::LLVM::SqrtOp::create(b, loc, x.getType(), x); }
+  Value fcmp(mlir::arith::CmpFPredicate p, Value x, Value y) { return mlir::arith::CmpFOp::create(b, loc, p, x, y); }
   /// The larger; y where either is not a number (vmaxps).
   Value fmax(Value x, Value y) { return select(fcmp(mlir::arith::CmpFPredicate::OGT, x, y), x, y); }
 
   // Conversions.
-  Value bitcast(Value x, Type type) { return b.create<mlir::LLVM::BitcastOp>(loc, type, x); }
-  Value zext(Value x, Type type) { return b.create<mlir::arith::ExtUIOp>(loc, type, x); }
-  Value sext(Value x, Type type) { return b.create<mlir::arith::ExtSIOp>(loc, type, x); }
-  Value trunc(Value x, Type type) { return b.create<mlir::arith::TruncIOp>(loc, type, x); }
-  Value sitofp(Value x, Type type) { return b.create<mlir::arith::SIToFPOp>(loc, type, x); }
-  Value extf(Value x, Type type) { return b.create<mlir::arith::ExtFOp>(loc, type, x); }
-  Value truncf(Value x, Type type) { return b.create<mlir::arith::TruncFOp>(loc, type, x); }
+  Value bitcast(Value x, Type type) { return mlir::LLVM::BitcastOp::create(b, loc, type, x); }
+  Value zext(Value x, Type type) { return mlir::arith::ExtUIOp::create(b, loc, type, x); }
+  Value sext(Value x, Type type) { return mlir::arith::ExtSIOp::create(b, loc, type, x); }
+  Value trunc(Value x, Type type) { return mlir::arith::TruncIOp::create(b, loc, type, x); }
+  Value sitofp(Value x, Type type) { return mlir::arith::SIToFPOp::create(b, loc, type, x); }
+  Value extf(Value x, Type type) { return mlir::arith::ExtFOp::create(b, loc, type, x); }
+  Value truncf(Value x, Type type) { return mlir::arith::TruncFOp::create(b, loc, type, x); }
   /// i16 (or a vector of them) holding bf16 -> f32.
   Value fromBF16(Value x);
   /// f32 -> i32 whose upper 16 bits are x rounded to bf16 (nearest even; NaN stays NaN) and whose lower are zero.

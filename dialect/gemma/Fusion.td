@@ -33,6 +33,6 @@ def Gemma_YieldOp : Gemma_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
   let hasVerifier = 1;
-  let builders = [OpBuilder<(ins), [{}]>];
+  let builders = [OpBuilder<(ins), [{ (void)$_builder; (void)$_state; }]>];
 }
 #endif

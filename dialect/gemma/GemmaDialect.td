@@ -30,7 +30,6 @@ def Gemma_Dialect : Dialect {
     quantise-then-dequantise it goes through first.
   }];
   let useDefaultTypePrinterParser = 1;
-  let useDefaultAttributePrinterParser = 1;
 }
 
 class Gemma_Op<string mnemonic, list<Trait> traits = []> : Op<Gemma_Dialect, mnemonic, traits>;

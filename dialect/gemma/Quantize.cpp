@@ -1,7 +1,6 @@
 // Round-to-nearest group quantisation; see Quantize.h for the definition.
 #include "dialect/gemma/Quantize.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -48,25 +47,53 @@ float f16ToF32(uint16_t h) {
   return value;
 }
 
+/// Nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no fraction bits. Unlike nearbyint it vectorises.
+static inline float roundToEven(float x) {
+  constexpr float magic = 12582912.0f;
+  return (x + magic) - magic;
+}
+
+/// The largest magnitude of n values, as f32 bits without sign: integers compare like the floats they are.
+static inline uint32_t largestMagnitude(const float *x, int n) {
+  uint32_t largest = 0;
+  for (int i = 0; i < n; ++i) {
+    uint32_t magnitude = bitsOf(x[i]) & 0x7fffffffu;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
 void quantizeQ8(const float *x, int n, int8_t *q, uint16_t *scale) {
-  float largest = 0;
-  for (int i = 0; i < n; ++i)
-    largest = std::max(largest, std::fabs(x[i]));
+  uint32_t bits = largestMagnitude(x, n);
+  float largest;
+  std::memcpy(&largest, &bits, 4);
   *scale = f32ToF16(largest / 127.0f);
   float d = f16ToF32(*scale), inverse = d != 0 ? 1.0f / d : 0.0f;
-  for (int i = 0; i < n; ++i)
-    q[i] = static_cast<int8_t>(std::clamp(std::nearbyint(x[i] * inverse), -127.0f, 127.0f));
+  for (int i = 0; i < n; ++i) {
+    float scaled = x[i] * inverse;
+    scaled = scaled > 127.0f ? 127.0f : scaled < -127.0f ? -127.0f : scaled;
+    q[i] = static_cast<int8_t>(static_cast<int32_t>(roundToEven(scaled)));
+  }
 }
 
 void quantizeQ4(const float *x, int n, uint8_t *q, uint16_t *scale) {
-  float extreme = 0;
-  for (int i = 0; i < n; ++i)
-    if (std::fabs(x[i]) > std::fabs(extreme))
-      extreme = x[i];
+  uint32_t bits = largestMagnitude(x, n);
+  float extreme;
+  std::memcpy(&extreme, &bits, 4);
+  bool positive = false, negative = false; // both signs there: the positive one decides
+  for (int i = 0; i < n; ++i) {
+    positive |= x[i] == extreme;
+    negative |= x[i] == -extreme;
+  }
+  if (negative && !positive)
+    extreme = -extreme;
   *scale = f32ToF16(extreme / -8.0f);
   float d = f16ToF32(*scale), inverse = d != 0 ? 1.0f / d : 0.0f;
-  for (int i = 0; i < n; ++i)
-    q[i] = static_cast<uint8_t>(std::clamp(std::nearbyint(x[i] * inverse) + 8.0f, 0.0f, 15.0f));
+  for (int i = 0; i < n; ++i) {
+    float rounded = roundToEven(x[i] * inverse) + 8.0f;
+    rounded = rounded > 15.0f ? 15.0f : rounded < 0.0f ? 0.0f : rounded;
+    q[i] = static_cast<uint8_t>(static_cast<int32_t>(rounded));
+  }
 }
 
 } // namespace gemmac

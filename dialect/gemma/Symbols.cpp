@@ -11,8 +11,8 @@ static LogicalResult verifySource(WeightOp op) {
   if (op.getFile().has_value() != op.getOffset().has_value())
     return op.emitOpError() << (op.getFile() ? "has file without offset, expected both"
                                              : "has offset without file, expected both or none");
-  if (op.getOffset().value_or(0) < 0)
-    return op.emitOpError() << "offset is " << *op.getOffset() << ", expected at least 0";
+  if (IntegerAttr offset = op.getOffsetAttr(); offset && offset.getInt() < 0)
+    return op.emitOpError() << "offset is " << offset.getInt() << ", expected at least 0";
   return success();
 }
 

@@ -133,7 +133,7 @@ llvm::Expected<std::vector<Tensor>> Interpreter::call(llvm::StringRef name, std:
   }
   mlir::Block &body = function.getBody().front();
   if (llvm::Error error = evaluation.execute(body))
-    return std::move(error);
+    return error;
   std::vector<Tensor> results;
   if (!evaluation.stopped())
     for (mlir::Value value : body.getTerminator()->getOperands())

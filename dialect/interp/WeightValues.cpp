@@ -87,7 +87,7 @@ llvm::Error WeightValues::decodeFile(gemma::WeightOp weight, int64_t first, llvm
 llvm::Error WeightValues::decode(gemma::WeightOp weight, int64_t first, llvm::MutableArrayRef<float> out) const {
   if (auto literal = weight.getLiteral()) {
     auto values = literal->tryGetValues<llvm::APFloat>();
-    if (mlir::failed(values))
+    if (!values)
       return inputError("module", weight.getSymName(), "literal holds no floating-point values");
     auto it = values->begin() + first;
     for (float &x : out) {
@@ -121,7 +121,7 @@ llvm::Expected<llvm::ArrayRef<float>> WeightValues::rows(gemma::WeightOp weight,
   if (it == kept.end() && fits(weight)) {
     std::vector<float> values(static_cast<size_t>(elementCount(weight.getShape())));
     if (llvm::Error error = decode(weight, 0, values))
-      return std::move(error);
+      return error;
     keptElements += static_cast<int64_t>(values.size());
     it = kept.try_emplace(weight, std::move(values)).first;
   }
@@ -130,6 +130,6 @@ llvm::Expected<llvm::ArrayRef<float>> WeightValues::rows(gemma::WeightOp weight,
                                                    static_cast<size_t>(count) * columns);
   scratch.resize(static_cast<size_t>(count) * columns);
   if (llvm::Error error = decode(weight, first * static_cast<int64_t>(columns), scratch))
-    return std::move(error);
+    return error;
   return llvm::ArrayRef<float>(scratch);
 }

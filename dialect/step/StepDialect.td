@@ -27,7 +27,6 @@ def Step_Dialect : Dialect {
 
     Nothing here says thread, block, core or SM: that is the emitter's.
   }];
-  let useDefaultAttributePrinterParser = 0;
 }
 
 class Step_Op<string mnemonic, list<Trait> traits = []> : Op<Step_Dialect, mnemonic, traits>;

@@ -7,6 +7,26 @@ def Step_ProgramOp : Step_Op<"program", [Symbol, SymbolTable, NoTerminator, Sing
   let summary = "all entry points of a model with what they share";
   let description = [{
     `arena_bytes` shared memory, `scratch_bytes` private memory and `weight_bytes` are set by the memory plan.
+
+    - C1: context, chunk and batch are positive; arena_bytes, scratch_bytes and weight_bytes, where set, not negative
+    - C2: the body holds weights, caches and entries only
+    - C3: caches overlap neither each other nor a shared buffer of an entry, and all of them end within arena_bytes
+      (once offsets are set)
+
+    ```mlir
+    step.program @psalter attributes {context = 64, chunk = 16, batch = 1} {
+      step.weight @norm vec {n = 64, k = 1, tile = 64, sources = [@norm]}
+      step.cache @kv.0 bf16 {heads = 1, head_dim = 32, window = 0, slots = 64}
+      step.entry @decode logits(last) attributes {rows = 1, batch = 1} {
+        %x = step.buffer "x" : memref<1x64xf32>
+        step.phase "embed" rows(all) cols(1) do {
+          step.embed %x, @embed {scale = 8.0} : memref<1x64xf32>
+        }
+        ...
+        step.yield %logits : memref<1x2048xf32>
+      }
+    }
+    ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$context, I64Attr:$chunk, I64Attr:$batch,
       OptionalAttr<I64Attr>:$arena_bytes, OptionalAttr<I64Attr>:$scratch_bytes, OptionalAttr<I64Attr>:$weight_bytes);
@@ -28,6 +48,7 @@ def Step_WeightOp : Step_Op<"weight", [Symbol, HasParent<"ProgramOp">, DeclareOp
     - C1: n, k, tile positive; tile a multiple of 16 that divides n for p16 formats
     - C2: sources not empty, each naming a gemma.weight of the module; interleave needs at least two
     - C3: offset, where set, is a non-negative multiple of 64
+    - C4: experts is non-negative, and 0 unless the format is p16; vec has k = 1
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Step_Format:$format, I64Attr:$n, I64Attr:$k, I64Attr:$tile,
       ArrayAttr:$sources, UnitAttr:$interleave, DefaultValuedAttr<I64Attr, "0">:$experts,
@@ -43,6 +64,7 @@ def Step_CacheOp : Step_Op<"cache", [Symbol, HasParent<"ProgramOp">]> {
 
     - C1: heads, head_dim positive, window non-negative
     - C2: slots is a positive multiple of 16, and large enough (see above)
+    - C3: k_offset and v_offset, where set, are non-negative multiples of 64
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$heads, I64Attr:$head_dim, I64Attr:$window, I64Attr:$slots,
       Step_KvType:$type, OptionalAttr<I64Attr>:$k_offset, OptionalAttr<I64Attr>:$v_offset);
@@ -52,23 +74,27 @@ def Step_CacheOp : Step_Op<"cache", [Symbol, HasParent<"ProgramOp">]> {
 def Step_EntryOp : Step_Op<"entry", [Symbol, HasParent<"ProgramOp">, NoRegionArguments, SingleBlock, SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "one entry point: a straight line of phases";
   let description = [{
-    At most `rows` tokens of `batch` sequences a call.
+    At most `rows` tokens of `batch` sequences a call. A shared buffer is live from the first phase that touches it to the
+    last one; the logits are live to the end.
 
     - C1: rows and batch positive, rows at least batch
     - C2: the body holds buffers, phases, barriers, prefetches and one yield; phases are separated by barriers
-    - C3: yields one buffer if logits is last or all, else none
+    - C3: yields one shared buffer, of `batch` rows if logits is last and of `rows` if all; none if logits is none
     - C4: shared buffers that are live at the same time do not overlap (once offsets are set)
+    - C5: what is read of a buffer was written before: of a shared one by an earlier phase or earlier in the same task, of a
+      private one by the same phase's prologue or earlier in the same task
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$rows, DefaultValuedAttr<I64Attr, "1">:$batch, Step_Logits:$logits);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name `logits` `(` $logits `)` attr-dict-with-keyword $body";
+  let hasVerifier = 1;
   let hasRegionVerifier = 1;
 }
 def Step_YieldOp : Step_Op<"yield", [Terminator, Pure, ParentOneOf<["EntryOp"]>]> {
   let summary = "ends an entry; names the logits";
   let arguments = (ins Optional<Step_F32Buf>:$logits);
   let assemblyFormat = "attr-dict ($logits^ `:` type($logits))?";
-  let builders = [OpBuilder<(ins), [{}]>];
+  let builders = [OpBuilder<(ins), [{ (void)$_builder; (void)$_state; }]>];
 }
 def Step_BufferOp : Step_Op<"buffer", [HasParent<"EntryOp">, MemoryEffects<[MemAlloc]>]> {
   let summary = "a buffer of activations";
@@ -76,7 +102,7 @@ def Step_BufferOp : Step_Op<"buffer", [HasParent<"EntryOp">, MemoryEffects<[MemA
     Row-major, rows `ld` = columns elements apart. Space "private": in the scratch of whoever runs tasks, valid within
     one phase; else in the arena. `offset` in bytes, a multiple of 64, set by the memory plan.
 
-    - C1: static shape, memory space none or "private"
+    - C1: static shape of positive dimensions and at most 2^62 bytes, no layout, memory space none or "private"
     - C2: offset, where set, is a non-negative multiple of 64
   }];
   let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$offset);
@@ -90,7 +116,13 @@ def Step_BarrierOp : Step_Op<"barrier", [HasParent<"EntryOp">, MemoryEffects<[Me
 }
 def Step_PrefetchOp : Step_Op<"prefetch", [HasParent<"EntryOp">, MemoryEffects<[MemRead]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "bring the first `bytes` of each early task of the next phase's weight nearer while waiting";
-  let description = "A hint without a result. Stands before the barrier of the phase that streams `weight`.";
+  let description = [{
+    A hint without a result. Stands before the barrier of the phase that streams `weight`.
+
+    - C1: bytes is positive
+    - C2: `weight` names a step.weight, which the next phase uses
+  }];
+  let hasVerifier = 1;
   let arguments = (ins FlatSymbolRefAttr:$weight, I64Attr:$bytes);
   let assemblyFormat = "$weight attr-dict";
 }
@@ -100,24 +132,31 @@ def Step_PhaseOp : Step_Op<"phase", [HasParent<"EntryOp">, NoRegionArguments, No
     Grid: `cols` column tasks, times the live rows if `by_row`. `rows` says which rows are live. `bytes` and `flops` are what
     the phase moves and computes for one live row and, in `row_bytes`, `row_flops`, for each further one (cost model).
 
-    - C1: cols is positive
-    - C2: no task reads a shared buffer or cache that another task of the phase writes: where a buffer is written by the
-          phase, every access to it is a tile of the same offset, stride and width, with stride >= width unless cols = 1
-          and, if not by_row, no two `case`s overlap
-    - C3: the prologue writes no shared buffer except by publish, and what it publishes the phase does not read
-    - C4: buffers written have as many rows as are live
+    - C1: cols is positive; bytes, flops, row_bytes and row_flops are not negative
+    - C2: no task reads or writes what another task of the phase writes. For buffers: no column of a row that column task c
+      writes is read or written by a column task c' != c, or read by the prologue. This holds where every access to a
+      written buffer is a tile of the same offset and stride and of a width <= stride, or cols = 1; products read the
+      whole of their act. The same holds for private buffers that the prologue writes. For caches: whoever writes a cache
+      in a phase, no op of the phase reads it, and no KV head is written by two tasks
+    - C3: the prologue writes no shared buffer except by publish, what it publishes no other op of the phase touches, and it
+      holds no op that needs a column task (case, matmul, expert_matmul, cache_write, attention, qk, pv, a tile with a stride)
+    - C4: buffers have as many rows as are live, except src of take_row (all rows) and private buffers of a by_row body (1 row)
+    - C5: the regions hold tiles, cases and tile ops only
+    - C6: an op reads columns that it writes only elementwise (or by group: norm, rope, softmax) and in the same tile
   }];
   let arguments = (ins StrAttr:$name, Step_Rows:$rows, I64Attr:$cols, UnitAttr:$by_row,
       DefaultValuedAttr<I64Attr, "0">:$bytes, DefaultValuedAttr<I64Attr, "0">:$flops,
       DefaultValuedAttr<I64Attr, "0">:$row_bytes, DefaultValuedAttr<I64Attr, "0">:$row_flops);
   let regions = (region AnyRegion:$prologue, SizedRegion<1>:$body);
   let assemblyFormat = "$name `rows` `(` $rows `)` `cols` `(` $cols `)` (`by_row` $by_row^)? attr-dict (`prologue` $prologue^)? `do` $body";
+  let hasVerifier = 1;
   let hasRegionVerifier = 1;
 }
 def Step_CaseOp : Step_Op<"case", [NoRegionArguments, NoTerminator, SingleBlock, ParentOneOf<["PhaseOp"]>]> {
   let summary = "ops of the column tasks [begin, end) only";
   let description = [{
-    Inside, the column task index counts from `begin`.
+    Inside, the column task index counts from `begin`, for tiles as for the tile ops.
+
     - C1: 0 <= begin < end <= cols of the phase
   }];
   let arguments = (ins I64Attr:$begin, I64Attr:$end);
@@ -125,12 +164,12 @@ def Step_CaseOp : Step_Op<"case", [NoRegionArguments, NoTerminator, SingleBlock,
   let assemblyFormat = "$begin `to` $end attr-dict-with-keyword $body";
   let hasVerifier = 1;
 }
-def Step_TileOp : Step_Op<"tile", [Pure]> {
+def Step_TileOp : Step_Op<"tile", [Pure, ParentOneOf<["PhaseOp", "CaseOp"]>]> {
   let summary = "a view of columns [offset + stride * c, ... + width) of a buffer for column task c";
   let description = [{
     All rows, or the task's row in a by_row phase. A buffer used without a tile is a tile of offset 0, stride 0, full width.
 
-    - C1: offset, stride non-negative, width positive, and the tile of the last task ends within the buffer
+    - C1: offset, stride non-negative, width positive, and the tile of the last task ends within the buffer, which is no tile
     - C2: the result has the buffer's rows, element type and memory space, and `width` columns
   }];
   let arguments = (ins Step_Buf:$buffer, I64Attr:$offset, I64Attr:$stride, I64Attr:$width);

@@ -1,9 +1,10 @@
-// gemma-prune-dead-tokens: liveness of rows, found by rewriting. One walk from the end of the function to its start:
-// when an op is reached, all its users have their final rows, so whether all of them ask for the same rows is known.
-// take_rows ops are kept one per value (right behind it), which makes equal ones one op.
+// gemma-prune-dead-tokens: liveness of rows, found by rewriting. One walk from the end of the function to its
+// start: when an op is reached, all its users have their final rows, so whether all of them ask for the same
+// rows is known. take_rows ops are kept one per value (right behind it), which makes equal ones one op.
 #include "passes/Passes.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
 
 namespace gemmac {
 #define GEN_PASS_DEF_GEMMAPRUNEDEADTOKENS
@@ -62,22 +63,26 @@ private:
                               static_cast<uint64_t>(rows.batch));
   }
 
-  /// Brings every take_rows of the input behind its value, and makes equal ones one.
+  /// Brings every take_rows of the input behind its value, where equal ones become one.
   void mergeTakes() {
     llvm::SmallVector<TakeRowsOp> all(body.getOps<TakeRowsOp>());
     for (TakeRowsOp op : all) {
-      TakeRowsOp first = op;
-      for (mlir::Operation *user : op.getX().getUsers())
-        if (auto other = llvm::dyn_cast<TakeRowsOp>(user);
-            other && other.getX() == op.getX() && Rows::of(other) == Rows::of(op) &&
-            other->getBlock() == op->getBlock() && other->isBeforeInBlock(first))
-          first = other;
+      if (!movable(op))
+        continue;
+      builder.setInsertionPointAfterValue(op.getX());
+      op->moveBefore(&body, builder.getInsertionPoint());
+    }
+    for (TakeRowsOp op : all) {
+      TakeRowsOp first = movable(op) ? take(op.getX(), Rows::of(op)) : op;
       if (first == op)
         continue;
       op.getResult().replaceAllUsesWith(first.getResult());
       op.erase();
     }
   }
+
+  /// Whether a take_rows can stand right behind any value: its seq is there from the start.
+  static bool movable(TakeRowsOp op) { return llvm::isa<mlir::BlockArgument>(op.getSeq()); }
 
   /// The rows that users ask of op's results: the take_rows among them, and whether there are other users.
   struct Demand {
@@ -88,7 +93,8 @@ private:
     Demand demand;
     for (mlir::OpOperand &use : op->getUses()) {
       auto takeRows = llvm::dyn_cast<TakeRowsOp>(use.getOwner());
-      if (takeRows && use.getOperandNumber() == 0 && (demand.takes.empty() || sameRows(takeRows, demand.takes.front())))
+      if (takeRows && use.getOperandNumber() == 0 && movable(takeRows) &&
+          (demand.takes.empty() || sameRows(takeRows, demand.takes.front())))
         demand.takes.push_back(takeRows);
       else
         demand.others = true;

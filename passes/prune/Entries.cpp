@@ -1,5 +1,5 @@
-// gemma-entries: @forward becomes the entry points of a step. They differ in rows only: what is computed for whom is
-// then a matter of take_rows and gemma-prune-dead-tokens.
+// gemma-entries: @forward becomes the entry points of a step. They differ in rows only: what is computed for
+// whom is then a matter of take_rows and gemma-prune-dead-tokens.
 #include "passes/Passes.h"
 
 #include "mlir/IR/Builders.h"
@@ -58,8 +58,9 @@ static mlir::LogicalResult check(FuncOp forward) {
   if (forward.getNumArguments() != 3 || !llvm::all_of(forward.getArgumentTypes(), isIndex))
     return forward.emitError("expected the arguments tokens, pos, seq of tensor<?xi32>, found ")
            << forward.getFunctionType();
-  auto logits = forward.getNumResults() == 1 ? llvm::dyn_cast<mlir::RankedTensorType>(forward.getResultTypes()[0])
-                                             : mlir::RankedTensorType();
+  auto logits = forward.getNumResults() == 1
+                    ? llvm::dyn_cast<mlir::RankedTensorType>(forward.getResultTypes()[0])
+                    : mlir::RankedTensorType();
   if (!logits || logits.getRank() != 2 || !logits.isDynamicDim(0))
     return forward.emitError("expected one result of tensor<?xVxf32>, found ") << forward.getFunctionType();
   return mlir::success();

@@ -1,5 +1,5 @@
-// gemma-share-kv: caches that always hold the same keys and values become one. Safe across calls because a cache is
-// replaced only if every function that touches either of the two updates both with the same values.
+// gemma-share-kv: caches that always hold the same keys and values become one. Safe across calls because a
+// cache is replaced only if every function that touches either of the two updates both with the same values.
 #include "passes/Passes.h"
 
 #include "llvm/ADT/MapVector.h"
@@ -28,7 +28,8 @@ struct ShareKvPass : impl::GemmaShareKvBase<ShareKvPass> {
     llvm::SmallVector<gemma::CacheOp> caches(getOperation().getOps<gemma::CacheOp>());
     for (size_t later = 1; later < caches.size(); ++later)
       for (size_t earlier = 0; earlier < later; ++earlier)
-        if (caches[earlier] && covers(caches[earlier], caches[later]) && share(caches[earlier], caches[later])) {
+        if (caches[earlier] && covers(caches[earlier], caches[later]) &&
+            share(caches[earlier], caches[later])) {
           caches[later].erase();
           caches[later] = nullptr;
           ++numShared;

@@ -1,4 +1,5 @@
-// gemma-quantize: one policy for which weights are quantised. What a format means exactly is dialect/gemma/Quantize.h's.
+// gemma-quantize: one policy for which weights are quantised. What a format means exactly is
+// dialect/gemma/Quantize.h's.
 #include "passes/Passes.h"
 
 #include "llvm/ADT/StringSet.h"
@@ -39,7 +40,8 @@ struct QuantizePass : impl::GemmaQuantizeBase<QuantizePass> {
 private:
   static bool keepsValues(gemma::WeightOp weight, const llvm::StringSet<> &keep) {
     llvm::StringRef name = weight.getSymName();
-    return weight.getShape().size() < 2 || name == "ple_proj" || name.ends_with(".router") || keep.contains(name);
+    return weight.getShape().size() < 2 || name == "ple_proj" || name.ends_with(".router") ||
+           keep.contains(name);
   }
 
   void set(gemma::WeightOp weight, Quant quant) {

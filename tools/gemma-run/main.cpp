@@ -2,6 +2,7 @@
 // the way. For tests and for finding the op at which a compiled model departs from its meaning.
 #include "dialect/interp/Interpreter.h"
 #include "frontend/Checkpoint.h"
+#include "frontend/Diagnostic.h"
 #include "frontend/ImportText.h"
 #include "tools/gemma-run/Npy.h"
 
@@ -165,6 +166,7 @@ llvm::Error Run::operator()() {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  cl::ResetCommandLineParser(); // libLLVM has a --stop-after of its own, among many others
   Options options;
   cl::ParseCommandLineOptions(argc, argv, "reference interpreter of gemma models\n");
   llvm::Error error = Run(options)();

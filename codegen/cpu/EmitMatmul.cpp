@@ -1,0 +1,45 @@
+// step.matmul: the call of a kernel for the task's rows of the weight. The kernels are made by EmitKernel*.cpp, once for
+// each format and kind of activation.
+#include "codegen/cpu/PhaseEmitter.h"
+#include "passes/plan/Layout.h"
+
+using namespace mlir;
+
+namespace gemmac::cpu {
+
+func::FuncOp KernelLibrary::matmul(step::Format format, step::Act act, bool odd) {
+  std::string name = ("matmul_" + stringifyFormat(format) + (act == step::Act::I8 ? "_i8" : "_f32") + (odd ? "_odd" : "")).str();
+  func::FuncOp &function = functions[name];
+  if (function)
+    return function;
+  MLIRContext *context = module.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64);
+  function = declare(name, {pointer, i64, pointer, pointer, i64, i64, i64, i64}, /*exported=*/false);
+  OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
+  KernelBuilder k(builder, function.getLoc(), target);
+  auto a = function.getArguments();
+  emitMatmulBody(k, {a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]}, format, act, odd);
+  func::ReturnOp::create(builder, function.getLoc());
+  return function;
+}
+
+void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value actBase, int64_t actLd, Value panels, Value dst,
+                int64_t dstLd, Value rows) {
+  KernelBuilder &k = e.k;
+  int64_t count = weight.getTile() / kPanelRows;
+  func::FuncOp kernel = e.library.matmul(weight.getFormat(), act == step::Act::I8 ? act : step::Act::F32, count % 2 != 0);
+  Value superblocks = k.c(paddedK(weight.getK()) / kSuperblockK);
+  func::CallOp::create(k.builder(), k.location(), kernel,
+                       ValueRange{actBase, k.c(actLd), panels, dst, k.c(dstLd), rows, superblocks, k.c(count)});
+}
+
+void emitOp(PhaseEmitter &e, step::MatmulOp op) {
+  KernelBuilder &k = e.k;
+  View to = e.view(op.getDst()), act = e.view(op.getAct());
+  const WeightView &w = e.weight(op.getWeight());
+  Value panels = k.at(w.base, k.mul(e.column, taskBytes(w.op)));
+  Value first = e.row ? e.row : k.c(0), rows = e.row ? k.c(1) : e.liveRows;
+  callMatmul(e, w.op, op.getFormat(), e.rowOf(act, first), act.ld, panels, e.rowOf(to, first), to.ld, rows);
+}
+
+} // namespace gemmac::cpu

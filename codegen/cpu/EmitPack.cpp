@@ -1,0 +1,97 @@
+// step.pack: activations in the form that the products read (passes/plan/Layout.h).
+#include "codegen/cpu/PhaseEmitter.h"
+#include "passes/plan/Layout.h"
+
+using namespace mlir;
+
+namespace gemmac::cpu {
+
+/// f32, or f32 rounded to bf16, with zeros up to `padded` columns.
+static void packFloats(KernelBuilder &k, Value out, Value in, int64_t columns, int64_t padded, bool round) {
+  k.forLanes(columns, [&](Lanes lanes) {
+    Value x = k.loadLanes(in, lanes);
+    k.storeLanes(round ? k.bitcast(k.roundBF16Bits(x), x.getType()) : x, out, lanes);
+  });
+  if (padded > columns) {
+    Value rest = k.at(out, columns * 4);
+    k.forLanes(padded - columns, [&](Lanes lanes) { k.storeLanes(k.vf(0), rest, lanes); });
+  }
+}
+
+namespace {
+
+/// One vector of `columns` f32 -> int8 with a scale and a sum per 32.
+struct PackI8 {
+  KernelBuilder &k;
+  Value out, in;
+  int64_t columns;
+
+  /// Group `group` (i64): q = round(x / scale), scale = max|x| / 127; masks for a group cut short, null if it is whole.
+  void group(Value group, Value maskLow, Value maskHigh);
+  void all();
+  Value quantize(Value x, Value inverse, Value to);
+};
+
+/// Rounds by adding 1.5 * 2^23, which leaves the integer in the low bits: what is not a number stays harmless.
+Value PackI8::quantize(Value x, Value inverse, Value to) {
+  Value bits = k.bitcast(k.fma(x, inverse, k.vf(12582912.0)), k.vec(k.i32()));
+  Value q = k.trunc(bits, k.vec(k.i8()));
+  k.store(q, to);
+  return k.add(bits, -0x4b400000LL);
+}
+
+void PackI8::group(Value group, Value maskLow, Value maskHigh) {
+  Value first = k.mul(group, kScaleGroup);
+  Value low = k.loadLanes(in, {first, maskLow}), high = k.loadLanes(in, {k.add(first, kLanes), maskHigh});
+  Value top = k.largest(k.fmax(k.fabs(low), k.fabs(high)));
+  Value scale = k.fmul(top, k.cf(k.f32(), 1.0 / 127.0));
+  Value zero = k.cf(k.f32(), 0);
+  Value inverse = k.select(k.fcmp(arith::CmpFPredicate::OGT, top, zero), k.fdiv(k.cf(k.f32(), 127.0), top), zero);
+  Value spread = k.splat(inverse), to = k.at(out, first);
+  Value sums = k.add(quantize(low, spread, to), quantize(high, spread, k.at(to, kLanes)));
+  Value word = k.mul(group, 4);
+  k.store(scale, k.at(out, k.add(word, actScaleOffset(columns))));
+  k.store(k.sum(sums), k.at(out, k.add(word, actSumOffset(columns))));
+}
+
+void PackI8::all() {
+  int64_t groups = paddedK(columns) / kScaleGroup, whole = columns / kScaleGroup, rest = columns % kScaleGroup;
+  if (whole > 0)
+    k.loop(0, whole, 1, [&](Value g) { group(g, Value(), Value()); });
+  if (rest > 0) {
+    Value low = rest < kLanes ? k.firstLanes(rest) : Value();
+    group(k.c(whole), low, k.firstLanes(rest > kLanes ? rest - kLanes : 0));
+    ++whole;
+  }
+  for (; whole < groups; ++whole) { // at most one: padding from 32 to 64
+    for (int64_t half = 0; half < 2; ++half)
+      k.store(k.cint(k.vec(k.i8()), 0), k.at(out, whole * kScaleGroup + half * kLanes));
+    k.store(k.cf(k.f32(), 0), k.at(out, actScaleOffset(columns) + whole * 4));
+    k.store(k.cint(k.i32(), 0), k.at(out, actSumOffset(columns) + whole * 4));
+  }
+}
+
+} // namespace
+
+void emitOp(PhaseEmitter &e, step::PackOp op) {
+  KernelBuilder &k = e.k;
+  View to = e.view(op.getDst()), from = e.view(op.getSrc());
+  int64_t groups = op.getGroups(), columns = from.width / groups, padded = to.width / groups;
+  bool bytes = op.getAct() == step::Act::I8;
+  e.forRows([&](Value row) {
+    Value out = e.rowOf(to, row), in = e.rowOf(from, row);
+    auto one = [&](Value target, Value source) {
+      if (bytes)
+        PackI8{k, target, source, columns}.all();
+      else
+        packFloats(k, target, source, columns, padded, op.getAct() == step::Act::BF16);
+    };
+    if (groups == 1)
+      return one(out, in);
+    k.loop(0, groups, 1, [&](Value g) {
+      one(k.at(out, k.mul(g, padded * (bytes ? 1 : 4))), k.at(in, k.mul(g, columns * 4)));
+    });
+  });
+}
+
+} // namespace gemmac::cpu

@@ -1,0 +1,47 @@
+// The inside of a product kernel: what one step along k does to a block of rows x panels. Invariant: the additions that make one
+// element of the result, and their order, are the same for every block shape and every target, so that results depend on
+// neither the number of rows nor (int8: exact in i32; floats: fused multiply-add everywhere) the instruction set.
+#pragma once
+
+#include "codegen/cpu/KernelBuilder.h"
+#include "dialect/step/Step.h"
+
+#include <memory>
+
+namespace gemmac::cpu {
+
+/// Pointers of one block: rows of packed activations, panels of weights.
+struct Block {
+  llvm::SmallVector<mlir::Value> act;
+  llvm::SmallVector<mlir::Value> panels;
+  mlir::Value superblocks; ///< K / 64
+};
+
+class Kernel {
+public:
+  explicit Kernel(KernelBuilder &k) : k(k) {}
+  virtual ~Kernel() = default;
+
+  /// f32 accumulators per element; the result is their sum.
+  virtual int64_t chains() const { return 1; }
+  /// Steps that one superblock of 64 k takes.
+  virtual int64_t stepsPerSuperblock() const = 0;
+  /// Step t: accumulators [row][panel][chain] -> the same.
+  virtual llvm::SmallVector<mlir::Value> step(const Block &block, mlir::Value t, mlir::ValueRange acc) = 0;
+  /// Block shape for many rows: as large as the registers allow.
+  virtual std::pair<int64_t, int64_t> bigBlock() const {
+    return k.cpu().avx512 ? std::pair<int64_t, int64_t>(4, 2) : std::pair<int64_t, int64_t>(2, 1);
+  }
+
+protected:
+  KernelBuilder &k;
+};
+
+/// f32p16, bf16p16, f16p16 x f32.
+std::unique_ptr<Kernel> makeFloatKernel(KernelBuilder &k, step::Format format);
+/// q8p16, q4p16 x f32: dequantised in registers.
+std::unique_ptr<Kernel> makeDequantKernel(KernelBuilder &k, step::Format format);
+/// q8p16, q4p16 x i8.
+std::unique_ptr<Kernel> makeInt8Kernel(KernelBuilder &k, step::Format format);
+
+} // namespace gemmac::cpu

@@ -1,0 +1,74 @@
+// Views of operands, rows of a task, and the dispatch of a phase's ops to their emitters.
+#include "codegen/cpu/PhaseEmitter.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace gemmac::cpu {
+
+View PhaseEmitter::view(Value buffer) {
+  auto type = cast<MemRefType>(buffer.getType());
+  int64_t element = type.getElementTypeBitWidth() / 8;
+  if (auto tile = buffer.getDefiningOp<step::TileOp>()) {
+    View v = view(tile.getBuffer());
+    Value first = k.add(k.mul(column, tile.getStride()), tile.getOffset());
+    v.base = k.at(v.base, k.mul(first, element));
+    v.width = tile.getWidth();
+    return v;
+  }
+  // A private buffer of one row in a by_row phase is the task's own.
+  bool single = type.getShape()[0] == 1 && row;
+  if (single && !type.getMemorySpace())
+    single = cast<step::EntryOp>(phase->getParentOp()).getRows() > 1;
+  return View{buffers.lookup(buffer), type.getShape()[1] * element, type.getShape()[1], single};
+}
+
+Value PhaseEmitter::rowOf(const View &v, Value r) { return v.single ? v.base : k.at(v.base, k.mul(r, v.ld)); }
+
+void PhaseEmitter::forRows(function_ref<void(Value)> body) {
+  if (row)
+    body(row);
+  else
+    k.loop(k.c(0), liveRows, 1, body);
+}
+
+/// Ops of a case run for its tasks only; their column counts from its beginning.
+static LogicalResult emitCase(PhaseEmitter &e, step::CaseOp op) {
+  KernelBuilder &k = e.k;
+  Value outer = e.column;
+  int64_t begin = op.getBegin(), end = op.getEnd();
+  Value inside = k.cmp(arith::CmpIPredicate::ult, k.add(outer, -begin), k.c(end - begin));
+  LogicalResult result = success();
+  k.ifThen(inside, [&] {
+    e.column = k.add(outer, -begin);
+    result = e.emitBlock(op.getBody().front());
+  });
+  e.column = outer;
+  return result;
+}
+
+LogicalResult PhaseEmitter::emitOp(Operation &op) {
+  return TypeSwitch<Operation *, LogicalResult>(&op)
+      .Case<step::TileOp>([](auto) { return success(); })
+      .Case<step::CaseOp>([&](auto o) { return emitCase(*this, o); })
+      .Case<step::AddOp, step::MulOp, step::GeluOp, step::CopyOp, step::ScaleOp, step::ScaleByOp, step::SoftcapOp,
+            step::RoundOp, step::PublishOp, step::TakeRowOp, step::NormOp, step::SoftmaxOp, step::RopeTableOp,
+            step::RopeOp, step::CacheWriteOp, step::AttentionOp, step::QkOp, step::PvOp, step::EmbedOp, step::TopKOp,
+            step::CombineOp, step::ExpertMatmulOp, step::PackOp, step::MatmulOp>([&](auto o) {
+        cpu::emitOp(*this, o);
+        return success();
+      })
+      .Default([](Operation *o) { return o->emitOpError("the CPU emitter has no code for this op"); });
+}
+
+LogicalResult PhaseEmitter::emitBlock(Block &block) {
+  for (Operation &op : block)
+    if (failed(emitOp(op)))
+      return failure();
+  return success();
+}
+
+} // namespace gemmac::cpu

@@ -1,0 +1,162 @@
+// What an emitter of a tile op sees: the kernel builder, the task it is in, and views of its operands. Shared by the files
+// Emit*.cpp; private to codegen/cpu. Invariant: code emitted for a phase depends on shapes and formats only, never on
+// offsets, names or the entry's rows, so that equal phases share one function.
+#pragma once
+
+#include "codegen/cpu/KernelBuilder.h"
+#include "dialect/step/Step.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <string>
+
+namespace gemmac::cpu {
+
+using mlir::Value;
+
+/// Byte offsets of GmStep's fields (runtime/Abi.h).
+enum StepField : int64_t { Arena = 0, Weights = 8, Scratch = 16, Tokens = 24, Positions = 32, Rows = 40, Counters = 48, Worker = 56 };
+
+/// Kernels and tables shared by the phases of a module, made when first asked for.
+class KernelLibrary {
+public:
+  KernelLibrary(mlir::ModuleOp module, const Target &target) : module(module), target(target) {}
+
+  /// rows x panels product: (act, act row bytes, weights, dst, dst row bytes, rows, superblocks, panels). `act` is F32 for
+  /// bf16 activations too: they are f32 in memory. `odd`: panels is odd (else it is even).
+  mlir::func::FuncOp matmul(step::Format format, step::Act act, bool odd);
+  /// A constant table of f32; returns its symbol.
+  std::string table(llvm::ArrayRef<float> values);
+  /// (GmStep, weights, bytes per task, bytes): prefetches the start of the task that this worker is likely to claim.
+  mlir::func::FuncOp prefetch();
+
+  mlir::ModuleOp moduleOp() { return module; }
+  /// A function without body at the module's end, internal unless `exported`.
+  mlir::func::FuncOp declare(llvm::StringRef name, mlir::TypeRange arguments, bool exported);
+
+private:
+  mlir::ModuleOp module;
+  const Target &target;
+  llvm::StringMap<mlir::func::FuncOp> functions;
+  std::map<std::vector<float>, std::string> tables;
+};
+
+/// Columns of a buffer that an operand denotes in the current task.
+struct View {
+  Value base;     ///< address of row 0's first column of the view
+  int64_t ld;     ///< bytes from row to row
+  int64_t width;  ///< columns
+  bool single;    ///< one row that every task uses as its own
+};
+
+/// A weight, and where it is.
+struct WeightView {
+  step::WeightOp op;
+  Value base;
+};
+struct CacheView {
+  step::CacheOp op;
+  Value k, v;
+};
+
+/// Emits the body of one phase function.
+class PhaseEmitter {
+public:
+  PhaseEmitter(KernelBuilder &k, KernelLibrary &library, step::PhaseOp phase) : k(k), library(library), phase(phase) {}
+
+  KernelBuilder &k;
+  KernelLibrary &library;
+  step::PhaseOp phase;
+
+  // Values of the phase function.
+  Value gmStep, liveRows, rowBase;
+  llvm::DenseMap<Value, Value> buffers;         ///< result of step.buffer -> address
+  llvm::StringMap<WeightView> weights;
+  llvm::StringMap<CacheView> caches;
+  int64_t planScratch = 0;                      ///< bytes of scratch that the plan uses
+
+  // The task.
+  Value column;       ///< column task index, from the beginning of its case
+  Value row;          ///< of a by_row phase, outside the prologue; else null
+  bool inPrologue = false;
+  Value firstTask;    ///< i1, prologue only: this worker claimed task 0 and publishes
+
+  /// Code for the ops of `block`.
+  mlir::LogicalResult emitBlock(mlir::Block &block);
+
+  View view(Value buffer);
+  /// Address of a view's row.
+  Value rowOf(const View &v, Value row);
+  /// body(row) on the task's row, or on all live ones.
+  void forRows(llvm::function_ref<void(Value)> body);
+  Value tokenOf(Value row) { return perRow(Tokens, row); }
+  /// Absolute position of a row, i64.
+  Value positionOf(Value row) { return k.sext(perRow(Positions, row), k.i64()); }
+  Value stepField(StepField field, mlir::Type type) { return k.load(type, k.at(gmStep, field)); }
+  const WeightView &weight(llvm::StringRef name) { return weights.find(name)->second; }
+  const CacheView &cache(llvm::StringRef name) { return caches.find(name)->second; }
+  /// Scores of one query head: private memory behind the plan's.
+  Value scoreScratch() { return k.at(stepField(Scratch, k.ptr()), planScratch); }
+
+private:
+  Value perRow(StepField field, Value row) {
+    return k.load(k.i32(), k.at(stepField(field, k.ptr()), k.mul(k.add(row, rowBase), 4)));
+  }
+  mlir::LogicalResult emitOp(mlir::Operation &op);
+};
+
+// One function for each tile op. EmitElementwise.cpp
+void emitOp(PhaseEmitter &e, step::AddOp op);
+void emitOp(PhaseEmitter &e, step::MulOp op);
+void emitOp(PhaseEmitter &e, step::GeluOp op);
+void emitOp(PhaseEmitter &e, step::CopyOp op);
+void emitOp(PhaseEmitter &e, step::ScaleOp op);
+void emitOp(PhaseEmitter &e, step::ScaleByOp op);
+void emitOp(PhaseEmitter &e, step::SoftcapOp op);
+void emitOp(PhaseEmitter &e, step::RoundOp op);
+void emitOp(PhaseEmitter &e, step::PublishOp op);
+void emitOp(PhaseEmitter &e, step::TakeRowOp op);
+// EmitNorm.cpp
+void emitOp(PhaseEmitter &e, step::NormOp op);
+void emitOp(PhaseEmitter &e, step::SoftmaxOp op);
+// EmitRope.cpp
+void emitOp(PhaseEmitter &e, step::RopeTableOp op);
+void emitOp(PhaseEmitter &e, step::RopeOp op);
+// EmitAttention.cpp
+void emitOp(PhaseEmitter &e, step::CacheWriteOp op);
+void emitOp(PhaseEmitter &e, step::AttentionOp op);
+void emitOp(PhaseEmitter &e, step::QkOp op);
+void emitOp(PhaseEmitter &e, step::PvOp op);
+// EmitEmbed.cpp
+void emitOp(PhaseEmitter &e, step::EmbedOp op);
+// EmitMoe.cpp
+void emitOp(PhaseEmitter &e, step::TopKOp op);
+void emitOp(PhaseEmitter &e, step::CombineOp op);
+void emitOp(PhaseEmitter &e, step::ExpertMatmulOp op);
+// EmitPack.cpp
+void emitOp(PhaseEmitter &e, step::PackOp op);
+// EmitMatmul.cpp
+void emitOp(PhaseEmitter &e, step::MatmulOp op);
+
+/// Calls the kernel for `tile` rows of a p16 weight starting at `panels`.
+void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value actBase, int64_t actLd, Value panels, Value dst,
+                int64_t dstLd, Value rows);
+
+// EmitMath.cpp: polynomials on vectors of f32, errors in units in the last place over the stated range.
+Value emitExp(KernelBuilder &k, Value x);     ///< < 2 ulp; 0 below -87.3, e^88.37 above 88.37, NaN stays
+Value emitTanh(KernelBuilder &k, Value x);    ///< < 3 ulp
+Value emitGelu(KernelBuilder &k, Value x);    ///< gemma4.md (2)
+/// cos and sin of f32 angles (vector), reduced in f64: < 2 ulp up to 2^22.
+std::pair<Value, Value> emitCosSin(KernelBuilder &k, Value angle);
+
+// EmitKernel*.cpp: bodies of KernelLibrary::matmul.
+struct MatmulArgs {
+  Value act, actLd, weights, dst, dstLd, rows, superblocks, panels;
+};
+void emitMatmulBody(KernelBuilder &k, const MatmulArgs &args, step::Format format, step::Act act, bool odd);
+
+} // namespace gemmac::cpu

@@ -1,0 +1,20 @@
+// Which phases can share a function: those that are equal up to names, offsets, costs and the entry's rows.
+#pragma once
+
+#include "dialect/step/Step.h"
+
+#include "llvm/ADT/SetVector.h"
+
+#include <string>
+
+namespace gemmac::cpu {
+
+struct PhaseKey {
+  std::string text;                         ///< equal for phases that can share a function
+  llvm::SetVector<mlir::Value> buffers;     ///< what differs, in the order of first use: arguments of the function
+  llvm::SetVector<mlir::StringAttr> weights, caches;
+};
+
+PhaseKey phaseKey(step::PhaseOp phase, mlir::SymbolTable &symbols);
+
+} // namespace gemmac::cpu

@@ -1,0 +1,298 @@
+// Entries and phases: straight lines of calls, the claiming of tasks, barriers and prefetches. See StepToCpu.h.
+#include "codegen/cpu/StepToCpu.h"
+
+#include "codegen/cpu/PhaseEmitter.h"
+#include "codegen/cpu/PhaseKey.h"
+#include "passes/plan/Layout.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace gemmac {
+
+namespace cpu {
+
+func::FuncOp KernelLibrary::declare(StringRef name, TypeRange arguments, bool exported) {
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  auto function = func::FuncOp::create(builder, module.getLoc(), name, builder.getFunctionType(arguments, {}));
+  if (!exported) {
+    function.setPrivate();
+    function->setAttr("llvm.linkage", LLVM::LinkageAttr::get(builder.getContext(), LLVM::Linkage::Internal));
+  }
+  return function;
+}
+
+std::string KernelLibrary::table(ArrayRef<float> values) {
+  std::string &name = tables[std::vector<float>(values)];
+  if (!name.empty())
+    return name;
+  name = "table_" + std::to_string(tables.size() - 1);
+  OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
+  auto count = static_cast<int64_t>(values.size());
+  auto data = DenseElementsAttr::get(RankedTensorType::get({count}, builder.getF32Type()), values);
+  LLVM::GlobalOp::create(builder, module.getLoc(), LLVM::LLVMArrayType::get(builder.getF32Type(), values.size()),
+                         /*isConstant=*/true, LLVM::Linkage::Internal, name, data, /*alignment=*/64);
+  return name;
+}
+
+func::FuncOp KernelLibrary::prefetch() {
+  func::FuncOp &function = functions["prefetch"];
+  if (function)
+    return function;
+  MLIRContext *context = module.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64);
+  function = declare("prefetch_task", {pointer, pointer, i64, i64, i64}, /*exported=*/false);
+  OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
+  KernelBuilder k(builder, function.getLoc(), target);
+  auto a = function.getArguments(); // step, weight, bytes per task, tasks, bytes
+  Value worker = k.load(i64, k.at(a[0], Worker));
+  k.ifThen(k.lt(worker, a[3]), [&] {
+    Value from = k.at(a[1], k.mul(worker, a[2]));
+    k.loop(k.c(0), a[4], 64, [&](Value offset) {
+      LLVM::Prefetch::create(builder, function.getLoc(), k.at(from, offset), /*rw=*/0, /*hint=*/2, /*cache=*/1);
+    });
+  });
+  func::ReturnOp::create(builder, function.getLoc());
+  return function;
+}
+
+namespace {
+
+class ProgramEmitter {
+public:
+  ProgramEmitter(step::ProgramOp program, ModuleOp dst, const Target &target)
+      : program(program), symbols(program), dst(dst), target(target), library(dst, target) {}
+  LogicalResult run();
+
+private:
+  step::ProgramOp program;
+  SymbolTable symbols;
+  ModuleOp dst;
+  const Target &target;
+  KernelLibrary library;
+  llvm::StringMap<func::FuncOp> phases; ///< by PhaseKey::text
+  llvm::StringMap<unsigned> names;
+  func::FuncOp barrier;
+
+  LogicalResult checkPlanned();
+  LogicalResult emitEntry(step::EntryOp entry);
+  FailureOr<func::FuncOp> phaseFunction(step::PhaseOp phase, const PhaseKey &key);
+  LogicalResult fillPhase(PhaseEmitter &e, func::FuncOp function, const PhaseKey &key);
+};
+
+/// What one entry's calls share.
+struct EntryEmitter {
+  KernelBuilder &k;
+  SymbolTable &symbols;
+  Value gmStep, arena, weights, scratch, counters, rows;
+  int64_t phaseIndex = 0;
+
+  Value bufferAddress(Value buffer) {
+    auto op = buffer.getDefiningOp<step::BufferOp>();
+    bool isPrivate = cast<MemRefType>(buffer.getType()).getMemorySpace() != Attribute();
+    return k.at(isPrivate ? scratch : arena, *op.getOffset());
+  }
+  SmallVector<Value> arguments(step::PhaseOp phase, const PhaseKey &key);
+  void prefetch(step::PrefetchOp op, func::FuncOp function);
+};
+
+SmallVector<Value> EntryEmitter::arguments(step::PhaseOp phase, const PhaseKey &key) {
+  bool last = phase.getRows() == step::Rows::Last;
+  SmallVector<Value> result{gmStep, k.at(counters, phaseIndex++ * 64), last ? k.c(1) : rows,
+                            last ? k.add(rows, -1) : k.c(0)};
+  for (Value buffer : key.buffers)
+    result.push_back(bufferAddress(buffer));
+  for (StringAttr name : key.weights)
+    result.push_back(k.at(weights, *symbols.lookup<step::WeightOp>(name).getOffset()));
+  for (StringAttr name : key.caches) {
+    auto cache = symbols.lookup<step::CacheOp>(name);
+    result.push_back(k.at(arena, *cache.getKOffset()));
+    result.push_back(k.at(arena, *cache.getVOffset()));
+  }
+  return result;
+}
+
+void EntryEmitter::prefetch(step::PrefetchOp op, func::FuncOp function) {
+  auto weight = symbols.lookup<step::WeightOp>(op.getWeight());
+  int64_t bytes = std::min<int64_t>(op.getBytes(), taskBytes(weight));
+  Value base = k.at(weights, *weight.getOffset());
+  func::CallOp::create(k.builder(), k.location(), function,
+                       ValueRange{gmStep, base, k.c(taskBytes(weight)), k.c(weight.getN() / weight.getTile()), k.c(bytes)});
+}
+
+/// Everything that the code takes an address from has one.
+LogicalResult ProgramEmitter::checkPlanned() {
+  if (program.getBatch() != 1)
+    return program.emitOpError("the CPU emitter has code for one sequence; batch is ") << program.getBatch();
+  auto unplanned = [](Operation *op) {
+    return op->emitOpError("has no offset: the memory plan must run before code is emitted");
+  };
+  if (!program.getScratchBytes())
+    return program.emitOpError("has no memory plan: scratch_bytes is missing");
+  WalkResult result = program.walk([&](Operation *op) -> WalkResult {
+    return TypeSwitch<Operation *, WalkResult>(op)
+        .Case<step::WeightOp, step::BufferOp>(
+            [&](auto o) { return o.getOffset() ? WalkResult::advance() : WalkResult(unplanned(op)); })
+        .Case<step::CacheOp>([&](auto o) {
+          return o.getKOffset() && o.getVOffset() ? WalkResult::advance() : WalkResult(unplanned(op));
+        })
+        .Case<step::EntryOp>([&](auto o) {
+          if (o.getBatch() == 1)
+            return WalkResult::advance();
+          return WalkResult(o.emitOpError("the CPU emitter has code for one sequence; batch is ") << o.getBatch());
+        })
+        .Default([](Operation *) { return WalkResult::advance(); });
+  });
+  return failure(result.wasInterrupted());
+}
+
+/// A readable, unique name: the last part of the phase's.
+std::string functionName(StringRef phase, llvm::StringMap<unsigned> &names) {
+  std::string name = "phase_";
+  for (char c : phase.substr(phase.rfind('.') + 1))
+    name += llvm::isAlnum(c) ? c : '_';
+  return name + "_" + std::to_string(names[name]++);
+}
+
+FailureOr<func::FuncOp> ProgramEmitter::phaseFunction(step::PhaseOp phase, const PhaseKey &key) {
+  func::FuncOp &function = phases[key.text];
+  if (function)
+    return function;
+  OpBuilder builder(program.getContext());
+  Type pointer = LLVM::LLVMPointerType::get(program.getContext()), i64 = builder.getI64Type();
+  SmallVector<Type> types{pointer, pointer, i64, i64};
+  types.append(key.buffers.size() + key.weights.size() + 2 * key.caches.size(), pointer);
+  function = library.declare(functionName(phase.getName(), names), types, /*exported=*/false);
+  // Distinct buffers, caches and weights do not overlap while they are live.
+  for (unsigned i = 4; i < types.size(); ++i)
+    function.setArgAttr(i, "llvm.noalias", builder.getUnitAttr());
+  builder.setInsertionPointToStart(function.addEntryBlock());
+  KernelBuilder k(builder, phase.getLoc(), target);
+  PhaseEmitter e(k, library, phase);
+  if (failed(fillPhase(e, function, key)))
+    return failure();
+  func::ReturnOp::create(builder, phase.getLoc());
+  return function;
+}
+
+/// t = claim(); if any is left, prologue; while (t < tasks) { body(t); t = claim(); }
+void emitClaimLoop(PhaseEmitter &e, Value counter, LogicalResult &result) {
+  KernelBuilder &k = e.k;
+  OpBuilder &b = k.builder();
+  auto claim = [&]() -> Value {
+    return LLVM::AtomicRMWOp::create(b, k.location(), LLVM::AtomicBinOp::add, counter, k.c(1),
+                                     LLVM::AtomicOrdering::monotonic);
+  };
+  int64_t columns = e.phase.getCols();
+  Value tasks = e.phase.getByRow() ? k.mul(e.liveRows, columns) : k.c(columns);
+  Value first = claim();
+  if (!e.phase.getPrologue().empty())
+    k.ifThen(k.lt(first, tasks), [&] {
+      e.inPrologue = true;
+      e.column = k.c(0);
+      e.firstTask = k.eq(first, k.c(0));
+      result = e.emitBlock(e.phase.getPrologue().front());
+      e.inPrologue = false;
+    });
+  auto loop = scf::WhileOp::create(b, k.location(), TypeRange{k.i64()}, ValueRange{first});
+  OpBuilder::InsertionGuard guard(b);
+  Block *before = b.createBlock(&loop.getBefore(), {}, {k.i64()}, {k.location()});
+  scf::ConditionOp::create(b, k.location(), k.lt(before->getArgument(0), tasks), before->getArguments());
+  Block *after = b.createBlock(&loop.getAfter(), {}, {k.i64()}, {k.location()});
+  Value task = after->getArgument(0);
+  e.row = e.phase.getByRow() ? k.div(task, columns) : Value();
+  e.column = e.phase.getByRow() ? k.rem(task, columns) : task;
+  if (succeeded(result))
+    result = e.emitBlock(e.phase.getBody().front());
+  scf::YieldOp::create(b, k.location(), ValueRange{claim()});
+}
+
+LogicalResult ProgramEmitter::fillPhase(PhaseEmitter &e, func::FuncOp function, const PhaseKey &key) {
+  auto args = function.getArguments();
+  e.gmStep = args[0];
+  e.liveRows = args[2];
+  e.rowBase = args[3];
+  e.planScratch = roundUp(*program.getScratchBytes(), kAlign);
+  unsigned next = 4;
+  for (Value buffer : key.buffers)
+    e.buffers[buffer] = args[next++];
+  for (StringAttr name : key.weights)
+    e.weights[name] = {symbols.lookup<step::WeightOp>(name), args[next++]};
+  for (StringAttr name : key.caches) {
+    e.caches[name] = {symbols.lookup<step::CacheOp>(name), args[next], args[next + 1]};
+    next += 2;
+  }
+  LogicalResult result = success();
+  emitClaimLoop(e, args[1], result);
+  return result;
+}
+
+LogicalResult ProgramEmitter::emitEntry(step::EntryOp entry) {
+  Type pointer = LLVM::LLVMPointerType::get(program.getContext());
+  func::FuncOp function = library.declare(("gm_entry_" + entry.getSymName()).str(), {pointer}, /*exported=*/true);
+  OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
+  KernelBuilder k(builder, entry.getLoc(), target);
+  Value gmStep = function.getArgument(0);
+  auto field = [&](StepField f, Type type) { return k.load(type, k.at(gmStep, f)); };
+  EntryEmitter e{k,
+                 symbols,
+                 gmStep,
+                 field(Arena, pointer),
+                 field(Weights, pointer),
+                 field(Scratch, pointer),
+                 field(Counters, pointer),
+                 field(Rows, k.i64())};
+  for (Operation &op : entry.getBody().front()) {
+    if (auto phase = dyn_cast<step::PhaseOp>(op)) {
+      PhaseKey key = phaseKey(phase, symbols);
+      FailureOr<func::FuncOp> target = phaseFunction(phase, key);
+      if (failed(target))
+        return failure();
+      func::CallOp::create(builder, op.getLoc(), *target, e.arguments(phase, key));
+    } else if (isa<step::BarrierOp>(op)) {
+      func::CallOp::create(builder, op.getLoc(), barrier, ValueRange{gmStep});
+    } else if (auto prefetch = dyn_cast<step::PrefetchOp>(op)) {
+      e.prefetch(prefetch, library.prefetch());
+    }
+  }
+  func::ReturnOp::create(builder, entry.getLoc());
+  return success();
+}
+
+LogicalResult ProgramEmitter::run() {
+  if (failed(checkPlanned()))
+    return failure();
+  Type pointer = LLVM::LLVMPointerType::get(program.getContext());
+  barrier = library.declare("gm_barrier", {pointer}, /*exported=*/true);
+  barrier.setPrivate();
+  for (auto entry : program.getBody().getOps<step::EntryOp>())
+    if (failed(emitEntry(entry)))
+      return failure();
+  return success();
+}
+
+} // namespace
+} // namespace cpu
+
+LogicalResult emitCpu(step::ProgramOp program, ModuleOp dst, const Target &target) {
+  return cpu::ProgramEmitter(program, dst, target).run();
+}
+
+int64_t emitterExtraScratch(step::ProgramOp program) {
+  int64_t positions = 0, context = program.getContext();
+  program.walk([&](step::AttentionOp op) {
+    // A window that starts in the middle of a block of 16 touches one block more.
+    int64_t window = op.getWindow() > 0 ? roundUp(op.getWindow() - 1, cpu::kLanes) + cpu::kLanes : context;
+    positions = std::max(positions, std::min(window, roundUp(context, cpu::kLanes)));
+  });
+  return roundUp(positions * 4, kAlign);
+}
+
+int64_t totalScratchBytes(step::ProgramOp program) {
+  return roundUp(program.getScratchBytes().value_or(0), kAlign) + emitterExtraScratch(program);
+}
+
+} // namespace gemmac

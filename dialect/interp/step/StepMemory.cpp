@@ -1,0 +1,122 @@
+#include "dialect/interp/step/StepMemory.h"
+
+#include "dialect/gemma/Quantize.h"
+#include "dialect/step/StepAccess.h"
+#include "frontend/Diagnostic.h"
+
+#include <cstring>
+
+using namespace gemmac;
+
+CacheHalf::CacheHalf(step::CacheOp cache, step::Which which, uint8_t *data, int64_t batch)
+    : heads(static_cast<int64_t>(cache.getHeads())), headDim(static_cast<int64_t>(cache.getHeadDim())),
+      slots(static_cast<int64_t>(cache.getSlots())), elementBytes(cache.getType() == step::KvType::BF16 ? 2 : 4),
+      isKey(which == step::Which::K), isBF16(cache.getType() == step::KvType::BF16), data(data),
+      held(static_cast<size_t>(batch * heads * slots), -1) {}
+
+int64_t CacheHalf::bytes(step::CacheOp cache, int64_t batch) {
+  return batch * static_cast<int64_t>(cache.getHeads() * cache.getSlots() * cache.getHeadDim()) *
+         (cache.getType() == step::KvType::BF16 ? 2 : 4);
+}
+
+uint8_t *CacheHalf::element(int64_t seq, int64_t head, int64_t slot, int64_t i) const {
+  int64_t matrix = (seq * heads + head) * slots * headDim;
+  int64_t at = isKey ? (slot / 16 * headDim + i) * 16 + slot % 16 : slot * headDim + i;
+  return data + (matrix + at) * elementBytes;
+}
+
+void CacheHalf::write(int64_t seq, int64_t head, int64_t pos, const float *values) {
+  int64_t slot = pos % slots;
+  for (int64_t i = 0; i < headDim; ++i) {
+    uint16_t half = f32ToBF16(values[i]);
+    std::memcpy(element(seq, head, slot, i), isBF16 ? static_cast<const void *>(&half) : values + i,
+                static_cast<size_t>(elementBytes));
+  }
+  held[static_cast<size_t>((seq * heads + head) * slots + slot)] = pos;
+}
+
+bool CacheHalf::read(int64_t seq, int64_t head, int64_t pos, float *values) const {
+  int64_t slot = pos % slots;
+  if (held[static_cast<size_t>((seq * heads + head) * slots + slot)] != pos)
+    return false;
+  for (int64_t i = 0; i < headDim; ++i) {
+    uint16_t half;
+    std::memcpy(isBF16 ? static_cast<void *>(&half) : values + i, element(seq, head, slot, i),
+                static_cast<size_t>(elementBytes));
+    if (isBF16)
+      values[i] = bf16ToF32(half);
+  }
+  return true;
+}
+
+StepMemory::StepMemory(step::ProgramOp program, int64_t workers)
+    : program(program), scratch(static_cast<size_t>(workers)) {}
+
+/// Where `bytes` bytes of `op` lie: at its offset in `region`, or in memory of their own.
+llvm::Expected<uint8_t *> StepMemory::place(mlir::Operation *op, std::optional<uint64_t> offset, int64_t bytes,
+                                            std::vector<uint8_t> &region) {
+  if (!offset) {
+    unplanned.emplace_back(static_cast<size_t>(bytes), uint8_t(0xff));
+    return unplanned.back().data();
+  }
+  if (bytes > static_cast<int64_t>(region.size()) || *offset > region.size() - static_cast<uint64_t>(bytes)) {
+    std::string name = op->getName().getStringRef().str();
+    if (auto buffer = llvm::dyn_cast<step::BufferOp>(op))
+      name = buffer.getName().str();
+    else if (auto cache = llvm::dyn_cast<step::CacheOp>(op))
+      name = cache.getSymName().str();
+    return inputError("memory plan", name,
+                      "ends at byte " + llvm::Twine(*offset + static_cast<uint64_t>(bytes)) + ", expected at most " +
+                          llvm::Twine(region.size()));
+  }
+  return region.data() + *offset;
+}
+
+llvm::Error StepMemory::reserve() {
+  arena.assign(static_cast<size_t>(program.getArenaBytes().value_or(0)), 0xff);
+  for (std::vector<uint8_t> &one : scratch)
+    one.assign(static_cast<size_t>(program.getScratchBytes().value_or(0)), 0xff);
+  int64_t batch = static_cast<int64_t>(program.getBatch());
+  for (step::CacheOp cache : program.getOps<step::CacheOp>())
+    for (step::Which which : {step::Which::K, step::Which::V}) {
+      auto at = place(cache, which == step::Which::K ? cache.getKOffset() : cache.getVOffset(),
+                      CacheHalf::bytes(cache, batch), arena);
+      if (!at)
+        return at.takeError();
+      caches[cache.getSymName()].emplace_back(cache, which, *at, batch);
+    }
+  for (step::EntryOp entry : program.getOps<step::EntryOp>())
+    for (step::BufferOp buffer : entry.getBody().getOps<step::BufferOp>()) {
+      std::optional<int64_t> bytes = step::checkedBytes(buffer.getResult().getType());
+      if (!bytes)
+        return inputError("step", buffer.getName(), "has no static shape");
+      bool isPrivate = step::isPrivate(buffer.getResult());
+      for (int64_t worker = 0; worker < (isPrivate ? static_cast<int64_t>(scratch.size()) : 1); ++worker) {
+        auto at = place(buffer, buffer.getOffset(), *bytes, isPrivate ? scratch[static_cast<size_t>(worker)] : arena);
+        if (!at)
+          return at.takeError();
+        places[{buffer.getOperation(), worker}] = *at;
+      }
+    }
+  return llvm::Error::success();
+}
+
+BufferView StepMemory::buffer(step::BufferOp buffer, int64_t worker) const {
+  mlir::MemRefType type = buffer.getResult().getType();
+  BufferView view;
+  view.isPrivate = step::isPrivate(buffer.getResult());
+  view.data = places.lookup({buffer.getOperation(), view.isPrivate ? worker : 0});
+  view.rows = type.getDimSize(0);
+  view.columns = type.getDimSize(1);
+  view.stride = view.columns * type.getElementTypeBitWidth() / 8;
+  return view;
+}
+
+CacheHalf &StepMemory::cache(llvm::StringRef name, step::Which which) {
+  return caches.find(name)->second[which == step::Which::K ? 0 : 1];
+}
+
+void StepMemory::poison(step::BufferOp buffer, int64_t worker) const {
+  BufferView view = this->buffer(buffer, worker);
+  std::memset(view.data, 0xff, static_cast<size_t>(view.rows * view.stride));
+}

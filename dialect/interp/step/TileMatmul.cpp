@@ -1,0 +1,119 @@
+// pack, matmul, expert_matmul. Activations lie in memory in the very bytes that generated code reads (docs/architecture.md):
+// f32 and bf16: the k values, zero padded to Kp = a multiple of 64; i8: Kp int8, Kp/32 f32 scales, Kp/32 i32 sums.
+#include "dialect/gemma/Quantize.h"
+#include "dialect/interp/Evaluation.h"
+#include "dialect/interp/step/StepTask.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+using namespace gemmac;
+using step::Act;
+
+static int64_t roundUp(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
+static int64_t paddedK(int64_t k) { return roundUp(k, 64); }
+
+/// Bytes from one packed vector of k values to the next.
+static int64_t packedStride(Act act, int64_t k) {
+  return act == Act::I8 ? roundUp(paddedK(k) + paddedK(k) / 4, 64) : paddedK(k) * 4;
+}
+
+/// One group of 32: scale = max|x| / 127, q = round(x / scale).
+static void packGroup(const float *x, int64_t n, int8_t *q, float *scale, int32_t *sum) {
+  float largest = 0;
+  for (int64_t i = 0; i < n; ++i)
+    largest = std::max(largest, std::fabs(x[i]));
+  *scale = largest / 127.0f;
+  float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+  *sum = 0;
+  for (int64_t i = 0; i < 32; ++i) {
+    q[i] = i < n ? static_cast<int8_t>(std::nearbyint(x[i] * inverse)) : int8_t(0);
+    *sum += q[i];
+  }
+}
+
+static void packVector(Act act, const float *x, int64_t k, uint8_t *out) {
+  int64_t padded = paddedK(k);
+  if (act != Act::I8) {
+    float *values = reinterpret_cast<float *>(out);
+    for (int64_t i = 0; i < padded; ++i)
+      values[i] = i >= k ? 0.0f : act == Act::BF16 ? bf16ToF32(f32ToBF16(x[i])) : x[i];
+    return;
+  }
+  for (int64_t g = 0; g < padded / 32; ++g) {
+    float scale;
+    int32_t sum;
+    packGroup(x + std::min(k, g * 32), std::clamp<int64_t>(k - g * 32, 0, 32), reinterpret_cast<int8_t *>(out) + g * 32,
+              &scale, &sum);
+    std::memcpy(out + padded + 4 * g, &scale, 4);
+    std::memcpy(out + padded + padded / 8 + 4 * g, &sum, 4);
+  }
+}
+
+static llvm::Error evalPack(StepTask &task, step::PackOp op) {
+  BufferView dst = task.view(op.getDst()), src = task.view(op.getSrc());
+  int64_t groups = static_cast<int64_t>(op.getGroups()), k = src.columns / groups;
+  for (int64_t r = task.rowBegin; r < task.rowEnd; ++r)
+    for (int64_t g = 0; g < groups; ++g)
+      packVector(op.getAct(), src.row<float>(r) + g * k, k, dst.row<uint8_t>(r) + g * packedStride(op.getAct(), k));
+  return llvm::Error::success();
+}
+
+/// One output: the product of a packed vector with k weights. i8: exact integers within a group of 32 (weights are
+/// integers times the group's scale, so the double sum is exact), groups added in f32.
+static float product(Act act, const uint8_t *packed, const float *w, int64_t k) {
+  if (act != Act::I8)
+    return static_cast<float>(dot(reinterpret_cast<const float *>(packed), w, k));
+  float y = 0;
+  for (int64_t g = 0; g * 32 < k; ++g) {
+    float scale;
+    std::memcpy(&scale, packed + paddedK(k) + 4 * g, 4);
+    double sum = 0;
+    for (int64_t i = g * 32; i < std::min(k, g * 32 + 32); ++i)
+      sum += static_cast<double>(static_cast<int8_t>(packed[i])) * w[i];
+    y += static_cast<float>(scale * sum);
+  }
+  return y;
+}
+
+static llvm::Error evalMatmul(StepTask &task, step::MatmulOp op) {
+  step::WeightOp weight = task.weight(op.getWeightAttr());
+  BufferView dst = task.view(op.getDst()), act = task.view(op.getAct());
+  int64_t tile = static_cast<int64_t>(weight.getTile()), k = static_cast<int64_t>(weight.getK());
+  for (int64_t i = 0; i < tile; ++i) {
+    auto w = task.weights.row(weight, 0, task.column * tile + i);
+    if (!w)
+      return w.takeError();
+    for (int64_t r = task.rowBegin; r < task.rowEnd; ++r)
+      dst.row<float>(r)[i] = product(op.getFormat(), act.row<uint8_t>(r), w->data(), k);
+  }
+  return llvm::Error::success();
+}
+
+static llvm::Error evalExpertMatmul(StepTask &task, step::ExpertMatmulOp op) {
+  step::WeightOp weight = task.weight(op.getWeightAttr());
+  BufferView dst = task.view(op.getDst()), act = task.view(op.getAct()), indices = task.view(op.getIndices());
+  int64_t tile = static_cast<int64_t>(weight.getTile()), k = static_cast<int64_t>(weight.getK());
+  int64_t perSlot = static_cast<int64_t>(weight.getN()) / tile, slot = task.column / perSlot;
+  for (int64_t r = task.rowBegin; r < task.rowEnd; ++r) {
+    int64_t expert = indices.row<int32_t>(r)[slot];
+    if (expert < 0 || expert >= static_cast<int64_t>(weight.getExperts()))
+      return task.error(op, "expert " + llvm::Twine(expert) + " is not in [0, " + llvm::Twine(weight.getExperts()) +
+                                ")");
+    const uint8_t *packed = act.row<uint8_t>(r) + (op.getActPerSlot() ? slot * packedStride(op.getFormat(), k) : 0);
+    for (int64_t i = 0; i < tile; ++i) {
+      auto w = task.weights.row(weight, expert, task.column % perSlot * tile + i);
+      if (!w)
+        return w.takeError();
+      dst.row<float>(r)[i] = product(op.getFormat(), packed, w->data(), k);
+    }
+  }
+  return llvm::Error::success();
+}
+
+void gemmac::addTileMatmulHandlers(TileHandlerTable &table) {
+  table.add<step::PackOp, evalPack>();
+  table.add<step::MatmulOp, evalMatmul>();
+  table.add<step::ExpertMatmulOp, evalExpertMatmul>();
+}

@@ -1,0 +1,94 @@
+// Verifiers of packing and of the products: what fits which weight, and which column tasks compute it.
+#include "dialect/step/Verify.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace gemmac::step;
+
+/// A buffer holds `groups` packed vectors of k inputs.
+static LogicalResult verifyPacked(Operation *op, StringRef what, Value buffer, Act act, int64_t k, int64_t groups) {
+  Type element = cast<MemRefType>(buffer.getType()).getElementType();
+  bool fits = act == Act::I8 ? element.isInteger(8) : element.isF32();
+  if (!fits)
+    return op->emitOpError() << what << " has elements of " << element << ", expected "
+                             << (act == Act::I8 ? "i8" : "f32") << " for " << stringifyAct(act) << " activations";
+  std::optional<int64_t> columns = packedColumns(act, k, groups);
+  if (columns && columnsOf(buffer) == *columns)
+    return success();
+  InFlightDiagnostic diagnostic = op->emitOpError() << what << " has " << columnsOf(buffer) << " columns, expected ";
+  if (columns)
+    diagnostic << *columns;
+  else
+    diagnostic << "fewer than 2^63";
+  diagnostic << " for " << groups << " packed " << stringifyAct(act) << " vectors of " << k;
+  return failure();
+}
+
+LogicalResult PackOp::verify() {
+  int64_t groups = getGroups(), columns = columnsOf(getSrc());
+  if (groups <= 0 || columns % groups != 0)
+    return emitOpError() << "groups is " << groups << ", expected a positive divisor of the " << columns
+                         << " columns of src";
+  return verifyPacked(*this, "dst", getDst(), getAct(), columns / groups, groups);
+}
+
+/// The weight's format and experts suit the product.
+static LogicalResult verifyProductWeight(Operation *op, WeightOp weight, Act act, bool experts) {
+  Format format = weight.getFormat();
+  bool fits = isPanelFormat(format) && (int64_t(weight.getExperts()) > 0) == experts;
+  bool int8 = format == Format::Q8P16 || format == Format::Q4P16;
+  if (fits && (act != Act::I8 || int8))
+    return success();
+  InFlightDiagnostic diagnostic = op->emitOpError()
+                                  << "weight @" << weight.getSymName() << " is " << stringifyFormat(format)
+                                  << " with " << int64_t(weight.getExperts()) << " experts, expected "
+                                  << (act == Act::I8 ? "q8p16 or q4p16" : "a p16 format") << " with "
+                                  << (experts ? "some" : "none") << " for " << stringifyAct(act) << " activations";
+  diagnostic.attachNote(weight.getLoc()) << "weight defined here";
+  return failure();
+}
+
+/// The column tasks that run `op` are slots * n / tile.
+static LogicalResult verifyTasks(Operation *op, WeightOp weight, int64_t slots) {
+  Place place = placeOf(op);
+  int64_t n = weight.getN(), tile = weight.getTile(), tasks = place.end - place.begin, expected;
+  if (!llvm::MulOverflow(n / tile, slots, expected) && expected == tasks)
+    return success();
+  return op->emitOpError() << "runs in " << tasks << " column tasks, expected " << slots << " * " << n << " / "
+                           << tile << " = slots * n / tile of weight @" << weight.getSymName();
+}
+
+LogicalResult MatmulOp::verify() {
+  return placeOf(*this).prologue ? emitOpError() << "stands in a prologue, expected in a phase's body" : success();
+}
+
+LogicalResult MatmulOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  WeightOp weight = lookupWeight(*this, symbols, getWeightAttr(), "weight");
+  if (!weight || failed(verifyProductWeight(*this, weight, getFormat(), false)) ||
+      failed(verifyPacked(*this, "act", getAct(), getFormat(), weight.getK(), 1)) ||
+      failed(verifyColumns(*this, "dst", getDst(), "tile of the weight", weight.getTile())))
+    return failure();
+  return verifyTasks(*this, weight, 1);
+}
+
+LogicalResult ExpertMatmulOp::verify() {
+  Place place = placeOf(*this);
+  if (place.prologue || !place.phase.getByRow())
+    return emitOpError() << "stands in " << (place.prologue ? "a prologue" : "a phase that is not by_row")
+                         << ", expected in the body of a by_row phase";
+  int64_t slots = getSlots();
+  if (slots <= 0)
+    return emitOpError() << "slots is " << slots << ", expected at least 1";
+  return verifyColumns(*this, "indices", getIndices(), "slots", slots);
+}
+
+LogicalResult ExpertMatmulOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  WeightOp weight = lookupWeight(*this, symbols, getWeightAttr(), "weight");
+  int64_t slots = getSlots();
+  if (!weight || failed(verifyProductWeight(*this, weight, getFormat(), true)) ||
+      failed(verifyPacked(*this, "act", getAct(), getFormat(), weight.getK(), getActPerSlot() ? slots : 1)) ||
+      failed(verifyColumns(*this, "dst", getDst(), "tile of the weight", weight.getTile())))
+    return failure();
+  return verifyTasks(*this, weight, slots);
+}

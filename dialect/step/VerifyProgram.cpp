@@ -1,0 +1,121 @@
+// Verifies a program as a whole: caches large enough for every entry, and an arena in which caches overlap nothing.
+#include "dialect/step/Verify.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace gemmac::step;
+
+LogicalResult ProgramOp::verify() {
+  int64_t context = getContext(), chunk = getChunk(), batch = getBatch();
+  if (context <= 0 || chunk <= 0 || batch <= 0 || context > (int64_t(1) << 40))
+    return emitOpError() << "context is " << context << ", chunk " << chunk << " and batch " << batch
+                         << ", expected all at least 1 and context at most 2^40";
+  for (auto [name, value] : {std::pair<StringRef, IntegerAttr>("arena_bytes", getArenaBytesAttr()),
+                             std::pair<StringRef, IntegerAttr>("scratch_bytes", getScratchBytesAttr()),
+                             std::pair<StringRef, IntegerAttr>("weight_bytes", getWeightBytesAttr())})
+    if (value && value.getInt() < 0)
+      return emitOpError() << name << " is " << value.getInt() << ", expected at least 0";
+  return success();
+}
+
+/// C2 of step.cache: what a chunk's first row still sees is not overwritten by its last row.
+static LogicalResult verifySlots(ProgramOp program, CacheOp cache) {
+  int64_t rows = 1, context = program.getContext(), window = cache.getWindow(), slots = cache.getSlots();
+  for (EntryOp entry : program.getOps<EntryOp>())
+    rows = std::max<int64_t>(rows, entry.getRows());
+  int64_t needed = context;
+  if (window > 0 && rows < context && window - 1 < context - rows)
+    needed = window - 1 + rows;
+  if (slots >= needed)
+    return success();
+  InFlightDiagnostic diagnostic = cache.emitOpError() << "slots is " << slots << ", expected at least " << needed
+                                                      << " for context " << context;
+  if (window > 0)
+    diagnostic << ", window " << window << " and " << rows << " rows";
+  return failure();
+}
+
+namespace {
+/// A piece of the arena.
+struct Piece {
+  Operation *op;
+  std::string name;
+  int64_t offset, size;
+
+  bool overlaps(const Piece &other) const {
+    return offset <= other.offset ? other.offset - offset < size : offset - other.offset < other.size;
+  }
+};
+} // namespace
+
+/// The halves of the caches whose offsets are set; failure if one is larger than 2^62 bytes.
+static LogicalResult cachePieces(ProgramOp program, SmallVectorImpl<Piece> &pieces) {
+  for (CacheOp cache : program.getOps<CacheOp>()) {
+    int64_t size = int64_t(cache.getHeads()) * cache.getHeadDim() * cache.getSlots();
+    if (llvm::MulOverflow(size, cache.getType() == KvType::F32 ? int64_t(4) : int64_t(2), size) ||
+        llvm::MulOverflow<int64_t>(size, program.getBatch(), size) || size > (int64_t(1) << 62))
+      return cache.emitOpError() << "holds more than 2^62 bytes, expected fewer for batch "
+                                 << int64_t(program.getBatch());
+    if (cache.getKOffset())
+      pieces.push_back({cache, "K of @" + cache.getSymName().str(), int64_t(*cache.getKOffset()), size});
+    if (cache.getVOffset())
+      pieces.push_back({cache, "V of @" + cache.getSymName().str(), int64_t(*cache.getVOffset()), size});
+  }
+  return success();
+}
+
+static LogicalResult verifyDisjoint(const Piece &piece, const Piece &cache) {
+  if (!piece.overlaps(cache))
+    return success();
+  InFlightDiagnostic diagnostic = piece.op->emitOpError()
+                                  << piece.name << " of bytes [" << piece.offset << ", " << piece.offset << " + "
+                                  << piece.size << ") overlaps " << cache.name << " of bytes [" << cache.offset
+                                  << ", " << cache.offset << " + " << cache.size << ")";
+  diagnostic.attachNote(cache.op->getLoc()) << "cache defined here";
+  return failure();
+}
+
+static LogicalResult verifyInside(const Piece &piece, std::optional<uint64_t> arena) {
+  if (!arena || (piece.size <= int64_t(*arena) && piece.offset <= int64_t(*arena) - piece.size))
+    return success();
+  return piece.op->emitOpError() << piece.name << " of bytes [" << piece.offset << ", " << piece.offset << " + "
+                                 << piece.size << ") ends behind the arena of " << int64_t(*arena) << " bytes";
+}
+
+/// C3
+static LogicalResult verifyArena(ProgramOp program) {
+  SmallVector<Piece> caches;
+  if (failed(cachePieces(program, caches)))
+    return failure();
+  for (auto [index, piece] : llvm::enumerate(caches)) {
+    if (failed(verifyInside(piece, program.getArenaBytes())))
+      return failure();
+    for (const Piece &other : llvm::ArrayRef<Piece>(caches).take_front(index))
+      if (failed(verifyDisjoint(piece, other)))
+        return failure();
+  }
+  for (EntryOp entry : program.getOps<EntryOp>())
+    for (BufferOp buffer : entry.getOps<BufferOp>()) {
+      if (!buffer.getOffset() || isPrivate(buffer.getResult()))
+        continue;
+      Piece piece{buffer, bufferName(buffer.getResult()), int64_t(*buffer.getOffset()),
+                  *checkedBytes(buffer.getType())};
+      if (failed(verifyInside(piece, program.getArenaBytes())))
+        return failure();
+      for (const Piece &cache : caches)
+        if (failed(verifyDisjoint(piece, cache)))
+          return failure();
+    }
+  return success();
+}
+
+LogicalResult ProgramOp::verifyRegions() {
+  for (Operation &op : getBody().front())
+    if (!isa<WeightOp, CacheOp, EntryOp>(op))
+      return op.emitOpError() << "stands in a step.program, expected only weights, caches and entries";
+  for (CacheOp cache : getOps<CacheOp>())
+    if (failed(verifySlots(*this, cache)))
+      return failure();
+  return verifyArena(*this);
+}

@@ -1,0 +1,134 @@
+// Verifiers of the tile ops that work row by row: elementwise ops, norms, gathers, mixture-of-experts glue.
+#include "dialect/step/Verify.h"
+
+using namespace mlir;
+using namespace gemmac::step;
+
+/// All of an elementwise op's buffers have dst's columns.
+static LogicalResult verifySameColumns(Operation *op) {
+  for (Value source : op->getOperands().drop_front())
+    if (columnsOf(source) != columnsOf(op->getOperand(0)))
+      return op->emitOpError() << "dst has " << columnsOf(op->getOperand(0)) << " columns and a source "
+                               << columnsOf(source) << ", expected the same";
+  return success();
+}
+
+LogicalResult AddOp::verify() { return verifySameColumns(*this); }
+LogicalResult MulOp::verify() { return verifySameColumns(*this); }
+LogicalResult GeluOp::verify() { return verifySameColumns(*this); }
+LogicalResult CopyOp::verify() { return verifySameColumns(*this); }
+LogicalResult ScaleOp::verify() { return verifySameColumns(*this); }
+LogicalResult RoundOp::verify() { return verifySameColumns(*this); }
+LogicalResult SoftmaxOp::verify() { return verifySameColumns(*this); }
+
+LogicalResult ScaleByOp::verify() { return verifySameColumns(*this); }
+LogicalResult ScaleByOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return verifyVec(*this, symbols, getWeightAttr(), "weight", {1, columnsOf(getSrc())});
+}
+
+LogicalResult SoftcapOp::verify() {
+  double cap = getCap().convertToDouble();
+  if (!(cap > 0))
+    return emitOpError() << "cap is " << cap << ", expected more than 0";
+  return verifySameColumns(*this);
+}
+
+LogicalResult NormOp::verify() {
+  if (failed(verifySameColumns(*this)))
+    return failure();
+  int64_t group = getGroup();
+  if (group <= 0 || columnsOf(getSrc()) % group != 0)
+    return emitOpError() << "group is " << group << ", expected a positive divisor of the " << columnsOf(getSrc())
+                         << " columns of src";
+  double eps = getEps().convertToDouble();
+  if (!(eps >= 0))
+    return emitOpError() << "eps is " << eps << ", expected at least 0";
+  return success();
+}
+LogicalResult NormOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return getWeightAttr() ? verifyVec(*this, symbols, getWeightAttr(), "weight", int64_t(getGroup())) : success();
+}
+
+LogicalResult PublishOp::verify() {
+  if (failed(verifySameColumns(*this)))
+    return failure();
+  if (!placeOf(*this).prologue)
+    return emitOpError() << "stands in a phase's body, expected in its prologue";
+  if (isPrivate(getSrc()) && !isPrivate(getDst()))
+    return success();
+  return emitOpError() << "copies " << (isPrivate(getSrc()) ? "private" : "shared") << " to "
+                       << (isPrivate(getDst()) ? "private" : "shared") << ", expected private to shared";
+}
+
+LogicalResult TakeRowOp::verify() {
+  if (failed(verifySameColumns(*this)))
+    return failure();
+  Rows rows = placeOf(*this).phase.getRows();
+  if (rows == Rows::Last)
+    return success();
+  return emitOpError() << "stands in a phase of rows(" << stringifyRows(rows) << "), expected rows(last)";
+}
+
+LogicalResult EmbedOp::verify() { return success(); }
+LogicalResult EmbedOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  WeightOp table = lookupWeight(*this, symbols, getTableAttr(), "table");
+  if (!table)
+    return failure();
+  Format format = table.getFormat();
+  int64_t k = table.getK(), experts = table.getExperts();
+  if ((isPanelFormat(format) || isRowsFormat(format)) && experts == 0 && k == columnsOf(getDst()))
+    return success();
+  InFlightDiagnostic diagnostic = emitOpError()
+                                  << "table " << getTableAttr() << " is " << stringifyFormat(format) << " with k = "
+                                  << k << " and " << experts << " experts, expected p16 or rows_* with k = "
+                                  << columnsOf(getDst()) << " and none";
+  diagnostic.attachNote(table.getLoc()) << "weight defined here";
+  return failure();
+}
+
+LogicalResult TopKOp::verify() {
+  int64_t k = getK();
+  if (k <= 0 || k > columnsOf(getSrc()))
+    return emitOpError() << "k is " << k << ", expected 1 to " << columnsOf(getSrc()) << " = the columns of src";
+  return success(succeeded(verifyColumns(*this, "weights", getWeights(), "k", k)) &&
+                 succeeded(verifyColumns(*this, "indices", getIndices(), "k", k)));
+}
+LogicalResult TopKOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return getScaleAttr() ? verifyVec(*this, symbols, getScaleAttr(), "scale", columnsOf(getSrc())) : success();
+}
+
+LogicalResult CombineOp::verify() {
+  return verifyColumns(*this, "src", getSrc(), "columns of weights * columns of dst",
+                       columnsOf(getWeights()) * columnsOf(getDst()));
+}
+
+/// head_dim is even and positive, and angles at most half of it.
+static LogicalResult verifyAngles(Operation *op, int64_t headDim, int64_t angles) {
+  if (headDim <= 0 || headDim % 2 != 0)
+    return op->emitOpError() << "head_dim is " << headDim << ", expected an even, positive number";
+  if (angles <= 0 || angles > headDim / 2)
+    return op->emitOpError() << "angles is " << angles << ", expected 1 to " << headDim / 2 << " = head_dim / 2";
+  return success();
+}
+
+LogicalResult RopeTableOp::verify() {
+  int64_t angles = getAngles();
+  if (failed(verifyAngles(*this, getHeadDim(), angles)) ||
+      failed(verifyColumns(*this, "dst", getDst(), "2 * angles", 2 * angles)))
+    return failure();
+  double theta = getTheta().convertToDouble(), factor = getFactor().convertToDouble();
+  if (theta > 0 && factor > 0)
+    return success();
+  return emitOpError() << "theta is " << theta << " and factor " << factor << ", expected both more than 0";
+}
+
+LogicalResult RopeOp::verify() {
+  int64_t headDim = getHeadDim(), angles = getAngles();
+  if (failed(verifyAngles(*this, headDim, angles)) ||
+      failed(verifyColumns(*this, "dst", getDst(), "columns of src", columnsOf(getSrc()))))
+    return failure();
+  if (columnsOf(getSrc()) % headDim != 0)
+    return emitOpError() << "head_dim is " << headDim << ", expected a divisor of the " << columnsOf(getSrc())
+                         << " columns of src";
+  return verifyColumns(*this, "table", getTable(), "2 * angles", 2 * angles);
+}

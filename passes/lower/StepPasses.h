@@ -1,0 +1,34 @@
+// From the fused model to the planned step: options, passes and their order.
+#pragma once
+
+#include "dialect/step/Step.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <string>
+
+namespace gemmac {
+
+/// Activations inside products (architecture.md section 3, --compute). F32 is the reference: nothing is rounded.
+enum class Compute { F32, BF16, I8 };
+
+struct StepOptions {
+  int64_t context = 4096; ///< positions that the caches can hold
+  int64_t chunk = 128;    ///< rows of a prefill step, at most the context
+  int64_t batch = 1;      ///< sequences of a step
+  Compute compute = Compute::BF16;
+  step::KvType kv = step::KvType::BF16;
+};
+
+#define GEN_PASS_DECL
+#include "passes/lower/StepPasses.h.inc"
+
+/// gemma-to-step, step-cost, step-prefetch, step-plan-memory: a module of entry functions becomes one planned step.program.
+void buildStepPipeline(mlir::OpPassManager &manager, const StepOptions &options);
+
+/// Makes the passes and the pipeline `step-pipeline` known to gemma-opt. Call it once.
+void registerStepPasses();
+
+} // namespace gemmac

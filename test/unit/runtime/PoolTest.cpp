@@ -1,0 +1,75 @@
+// Pool: every worker runs, barriers order writes and reads, with few and with more workers than CPUs.
+#include "runtime/Pool.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+namespace gemmac::rt {
+namespace {
+
+struct Shared {
+  int64_t cell[64];
+  int64_t sums[64];
+  int64_t wrong;
+};
+
+constexpr int kRounds = 200;
+
+/// Each round every worker writes its cell, then reads all cells; rows carries the number of workers.
+void ring(const GmStep *s) {
+  Shared *shared = reinterpret_cast<Shared *>(s->arena);
+  for (int64_t round = 1; round <= kRounds; ++round) {
+    shared->cell[s->worker] = round * (s->worker + 1);
+    gm_barrier(s);
+    int64_t sum = 0;
+    for (int64_t w = 0; w < s->rows; ++w)
+      sum += shared->cell[w];
+    if (sum != round * s->rows * (s->rows + 1) / 2)
+      __atomic_fetch_add(&shared->wrong, 1, __ATOMIC_RELAXED);
+    gm_barrier(s);
+  }
+  shared->sums[s->worker] += reinterpret_cast<int64_t>(s->scratch);
+}
+
+class PoolOf : public testing::TestWithParam<int> {};
+
+TEST_P(PoolOf, runsEveryWorkerBetweenBarriers) {
+  Pool pool(GetParam());
+  Shared shared = {};
+  GmStep proto = {};
+  proto.arena = reinterpret_cast<char *>(&shared);
+  proto.rows = GetParam();
+  for (int step = 1; step <= 20; ++step) {
+    pool.run(ring, proto, 100);
+    EXPECT_EQ(shared.wrong, 0);
+    for (int w = 0; w < GetParam(); ++w)
+      EXPECT_EQ(shared.sums[w], step * 100 * w) << "scratch of worker " << w;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Workers, PoolOf, testing::Values(1, 2, 3, 7, 16));
+
+TEST(Pool, profileNotesEachBarrier) {
+  Pool pool(2);
+  Shared shared = {};
+  GmStep proto = {};
+  proto.arena = reinterpret_cast<char *>(&shared);
+  proto.rows = 2;
+  std::vector<int64_t> times;
+  times.reserve(2 * kRounds + 2);
+  pool.setProfile(&times);
+  pool.run(ring, proto, 0);
+  ASSERT_EQ(times.size(), 2u * kRounds + 2);
+  EXPECT_TRUE(std::is_sorted(times.begin(), times.end()));
+  pool.run(ring, proto, 0);
+  EXPECT_EQ(times.size(), 2u * kRounds + 2) << "never beyond its capacity";
+}
+
+TEST(Pool, comesAndGoesWithoutAStep) {
+  for (int i = 0; i < 20; ++i)
+    Pool pool(4);
+}
+
+} // namespace
+} // namespace gemmac::rt
