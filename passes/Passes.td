@@ -40,8 +40,8 @@ def GemmaQuantize : GemmaPass<"gemma-quantize", "::mlir::ModuleOp"> {
 
     ```mlir
     // before                                                 // after, format=q4
-    gemma.weight @layers.0.q {..} : tensor<64x64xbf16>        gemma.weight @layers.0.q {.., quant = q4} : tensor<64x64xbf16>
-    gemma.weight @embed {..} : tensor<512x64xbf16>            gemma.weight @embed {.., quant = q8} : tensor<512x64xbf16>
+    gemma.weight @layers.0.q {..} : tensor<64x64xbf16>        gemma.weight @layers.0.q quant(q4) {..} : tensor<64x64xbf16>
+    gemma.weight @embed {..} : tensor<512x64xbf16>            gemma.weight @embed quant(q8) {..} : tensor<512x64xbf16>
     ```
   }];
   let options = [

@@ -1,5 +1,6 @@
-// The contract between generated code and the runtime: plain C, included by both sides (codegen emits against these
-// offsets). One step of the model is one function that every worker calls with its own GmStep; nothing else crosses.
+// The contract between generated code and the runtime: plain C, included by both sides (codegen emits against
+// these offsets). One step of the model is one function that every worker calls with its own GmStep; nothing
+// else crosses.
 #pragma once
 
 #include <stdint.h>
@@ -10,34 +11,36 @@
 extern "C" {
 #endif
 
-/// What one worker sees of one step. All pointers are 64-byte aligned. codegen/cpu/StepToLLVM relies on the field offsets.
+/// What one worker sees of one step. All pointers are 64-byte aligned. codegen/cpu/StepToLLVM relies on the
+/// field offsets.
 typedef struct GmStep {
-  char *arena;               ///<  0: activations and KV caches, shared by all workers
-  const char *weights;       ///<  8: packed weights, mapped from the executable
-  char *scratch;             ///< 16: private to this worker, manifest "scratch_bytes" long
-  const int32_t *tokens;     ///< 24: [rows] token ids
-  const int32_t *positions;  ///< 32: [rows] absolute positions, ascending by 1
-  int64_t rows;              ///< 40: live M, 1 <= rows <= the entry's max rows
-  int64_t *counters;         ///< 48: one task counter per phase, 64 bytes apart, zero at the start of a step
-  int64_t worker;            ///< 56: index of this worker, only for prefetch hints; never for cutting work
-  void *pool;                ///< 64: the runtime's
+  char *arena;              ///<  0: activations and KV caches, shared by all workers
+  const char *weights;      ///<  8: packed weights, mapped from the executable
+  char *scratch;            ///< 16: private to this worker, manifest "scratch_bytes" long
+  const int32_t *tokens;    ///< 24: [rows] token ids
+  const int32_t *positions; ///< 32: [rows] absolute positions, ascending by 1
+  int64_t rows;             ///< 40: live M, 1 <= rows <= the entry's max rows
+  int64_t *counters;        ///< 48: one task counter per phase, 64 bytes apart, zero at the start of a step
+  int64_t worker;           ///< 56: index of this worker, only for prefetch hints; never for cutting work
+  void *pool;               ///< 64: the runtime's
 } GmStep;
 
 typedef void (*GmEntry)(const GmStep *step);
 
-/// Provided by the runtime, called by generated code between phases: returns once every worker has called it; everything
-/// written before it is visible after it.
+/// Provided by the runtime, called by generated code between phases: returns once every worker has called it;
+/// everything written before it is visible after it.
 void gm_barrier(const GmStep *step);
 
-/// Provided by the generated object. An entry a model does not need is absent from the manifest and null here.
+/// Provided by the generated object. An entry a model does not need is absent from the manifest and null
+/// here.
 typedef struct GmModel {
-  uint64_t abi_version;       ///< GM_ABI_VERSION
-  const char *manifest;       ///< JSON text, not null-terminated; fields below
+  uint64_t abi_version; ///< GM_ABI_VERSION
+  const char *manifest; ///< JSON text, not null-terminated; fields below
   uint64_t manifest_size;
-  GmEntry decode;             ///< rows == 1, logits of that row
-  GmEntry prefill_none;       ///< no logits (inner chunks of a prompt)
-  GmEntry prefill_last;       ///< logits of the last row
-  GmEntry prefill_all;        ///< logits of every row
+  GmEntry decode;       ///< rows == 1, logits of that row
+  GmEntry prefill_none; ///< no logits (inner chunks of a prompt)
+  GmEntry prefill_last; ///< logits of the last row
+  GmEntry prefill_all;  ///< logits of every row
 } GmModel;
 extern const GmModel gm_model;
 
@@ -60,7 +63,9 @@ extern const GmModel gm_model;
  *  "sampling": {"do_sample":true,"temperature":1.0,"top_k":64,"top_p":0.95,"min_p":0.0,"repeat_penalty":1.0},
  *  "parameters": N, "weight_bytes": N, "bytes_per_token": N,
  *  "fusions": ["norm",..], "glibc": "2.34", "notes": [..],
- *  "plan": {"activations": BYTES, "kv": BYTES, "scratch": BYTES, "caches": [{"name":..,"slots":..,"bytes":..}]},
- *  "phases": ["..."]                                           // phase names of decode, for --trace and bench
+ *  "plan": {"activations": BYTES, "kv": BYTES, "scratch": BYTES,
+ *           "caches": [{"name":..,"slots":..,"bytes":..}]},
+ *  "phases": [".."],      // of decode, in order, one barrier after each; "layers.<n>.<kind>" in layers
+ *  "phase_bytes": [..], "phase_flops": [..]   // optional, as long as "phases": bench --phases
  * }
  */

@@ -13,7 +13,9 @@ namespace gemmac::rt {
 
 using Clock = std::chrono::steady_clock;
 
-static double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+static double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 static std::vector<int32_t> someTokens(const Manifest &m, int64_t n) {
   Random random(1);
@@ -90,9 +92,11 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, int64_t 
   for (int64_t s = 1; s <= steps && !interrupted(); ++s) {
     times.clear();
     session.decode(ids[static_cast<size_t>(s)]);
-    if (times.size() != n + 1 && times.size() != n + 2) // the last phase may or may not have a barrier of its own
-      throw Failure(kLacking, cat("a decode step passed ", times.size() - 2, " barriers, expected one for each of its ",
-                                  n, " phases; compile it again"));
+    if (times.size() != n + 1 &&
+        times.size() != n + 2) // the last phase may or may not have a barrier of its own
+      throw Failure(kLacking,
+                    cat("a decode step passed ", times.size() - 2, " barriers, expected one for each of its ",
+                        n, " phases; compile it again"));
     for (size_t i = 0; i < n; ++i)
       phases[i].seconds += static_cast<double>(times[i + 1] - times[i]) * 1e-9 / static_cast<double>(steps);
     phases[n].seconds += static_cast<double>(times.back() - times[0]) * 1e-9 / static_cast<double>(steps);

@@ -1,5 +1,5 @@
-// Measurements for `bench`: what llama-bench measures, in the same way, and each phase of a decode step. Numbers only;
-// CmdBench prints them.
+// Measurements for `bench`: what llama-bench measures, in the same way, and each phase of a decode step.
+// Numbers only; CmdBench prints them.
 #pragma once
 
 #include "runtime/Session.h"
@@ -18,15 +18,15 @@ struct BenchRow {
   std::string name() const;     ///< "pp512", "tg128 @ d4096"
 };
 
-/// One warm-up, then `repetitions`, on the same pseudo-random tokens each time. As in llama-bench the answer's tokens
-/// are given, not sampled.
+/// One warm-up, then `repetitions`, on the same pseudo-random tokens each time. As in llama-bench the
+/// answer's tokens are given, not sampled.
 BenchRow benchRow(Session &session, const Manifest &manifest, int64_t prompt, int64_t answer, int64_t depth,
                   int64_t repetitions);
 
 struct PhaseTime {
   std::string name;
-  int64_t count = 0;    ///< phases summed here: 1, or the layers that have it
-  double seconds = 0;   ///< mean of a step
+  int64_t count = 0;  ///< phases summed here: 1, or the layers that have it
+  double seconds = 0; ///< mean of a step
   double bytes = 0, flops = 0;
 };
 /// Mean time of each phase over `steps` decode steps at `depth`; the last entry is "step", the whole.
@@ -34,8 +34,8 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &manifest, i
 /// The same summed by kind: "layers.<n>.<kind>" -> "<kind>".
 std::vector<PhaseTime> byKind(const std::vector<PhaseTime> &phases);
 
-/// Bytes per second at which the workers read the weights' mapping, best of three passes; 0 if it is too small (less
-/// than 64 MiB: a cache would be measured).
+/// Bytes per second at which the workers read the weights' mapping, best of three passes; 0 if it is too
+/// small (less than 64 MiB: a cache would be measured).
 double streamingRead(Session &session, uint64_t weightBytes);
 
 } // namespace gemmac::rt

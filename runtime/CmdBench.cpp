@@ -1,5 +1,6 @@
-// bench: llama-bench's tests, columns and fields, so that rows can stand side by side, and what this project adds:
-// compute, kv, march, share of 2 MiB pages, time to first token, memory, share of the streaming read rate.
+// bench: llama-bench's tests, columns and fields, so that rows can stand side by side, and what this project
+// adds: compute, kv, march, share of 2 MiB pages, time to first token, memory, share of the streaming read
+// rate.
 #include "runtime/Bench.h"
 #include "runtime/Commands.h"
 #include "runtime/Cpu.h"
@@ -60,44 +61,78 @@ static json rowJson(const Program &p, const Options &o, const BenchRow &row, con
   std::tm utc = {};
   std::strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
   const double rate = row.answer ? static_cast<double>(m.bytesPerToken) * row.meanRate() : 0;
-  return {{"build_commit", m.version}, {"cpu_info", cpuName()}, {"gpu_info", ""}, {"backends", "CPU"},
-          {"model_filename", p.path}, {"model_type", cat(m.name, " ", m.quantize)}, {"model_size", m.weightBytes},
-          {"model_n_params", m.parameters}, {"n_batch", m.prefillNone.rows}, {"n_ubatch", m.prefillNone.rows},
-          {"n_threads", o.workers}, {"type_k", m.kv}, {"type_v", m.kv}, {"n_gpu_layers", 0}, {"use_mmap", true},
-          {"n_prompt", row.prompt}, {"n_gen", row.answer}, {"n_depth", row.depth}, {"test_time", time},
-          {"avg_ns", static_cast<int64_t>(std::llround(mean))}, {"stddev_ns", static_cast<int64_t>(std::llround(deviation))},
-          {"avg_ts", row.meanRate()}, {"stddev_ts", row.deviationRate()},
-          {"quantize", m.quantize}, {"compute", m.compute}, {"kv", m.kv}, {"march", joined(m.march)},
-          {"huge_page_share", facts.hugePageShare}, {"bytes_per_token", m.bytesPerToken}, {"read_bytes_per_s", rate},
+  return {{"build_commit", m.version},
+          {"cpu_info", cpuName()},
+          {"gpu_info", ""},
+          {"backends", "CPU"},
+          {"model_filename", p.path},
+          {"model_type", cat(m.name, " ", m.quantize)},
+          {"model_size", m.weightBytes},
+          {"model_n_params", m.parameters},
+          {"n_batch", m.prefillNone.rows},
+          {"n_ubatch", m.prefillNone.rows},
+          {"n_threads", o.workers},
+          {"type_k", m.kv},
+          {"type_v", m.kv},
+          {"n_gpu_layers", 0},
+          {"use_mmap", true},
+          {"n_prompt", row.prompt},
+          {"n_gen", row.answer},
+          {"n_depth", row.depth},
+          {"test_time", time},
+          {"avg_ns", static_cast<int64_t>(std::llround(mean))},
+          {"stddev_ns", static_cast<int64_t>(std::llround(deviation))},
+          {"avg_ts", row.meanRate()},
+          {"stddev_ts", row.deviationRate()},
+          {"quantize", m.quantize},
+          {"compute", m.compute},
+          {"kv", m.kv},
+          {"march", joined(m.march)},
+          {"huge_page_share", facts.hugePageShare},
+          {"bytes_per_token", m.bytesPerToken},
+          {"read_bytes_per_s", rate},
           {"streaming_bytes_per_s", facts.readRate},
-          {"time_to_first_token_ms", facts.firstTokenSeconds * 1e3}, {"peak_rss_bytes", facts.memory.peakResident},
-          {"anonymous_bytes", facts.memory.anonymous}, {"samples_ns", ns}, {"samples_ts", rates}};
+          {"time_to_first_token_ms", facts.firstTokenSeconds * 1e3},
+          {"peak_rss_bytes", facts.memory.peakResident},
+          {"anonymous_bytes", facts.memory.anonymous},
+          {"samples_ns", ns},
+          {"samples_ts", rates}};
 }
 
-static std::string markdown(const Program &p, const Options &o, const std::vector<BenchRow> &rows, const BenchFacts &f) {
+static std::string markdown(const Program &p, const Options &o, const std::vector<BenchRow> &rows,
+                            const BenchFacts &f) {
   const Manifest &m = p.manifest;
-  const std::string model = cat(m.name, " ", m.quantize), size = format("%.2f GiB", static_cast<double>(m.weightBytes) / (1 << 30)),
-                    params = format("%.2f %s", static_cast<double>(m.parameters) / (m.parameters >= 1e9 ? 1e9 : 1e6),
+  const std::string model = cat(m.name, " ", m.quantize),
+                    size = format("%.2f GiB", static_cast<double>(m.weightBytes) / (1 << 30)),
+                    params = format("%.2f %s",
+                                    static_cast<double>(m.parameters) / (m.parameters >= 1e9 ? 1e9 : 1e6),
                                     m.parameters >= 1e9 ? "B" : "M");
-  std::string s = "| model                          |       size |     params | backend    | threads | compute |   kv |            test |                  t/s |\n"
-                  "| ------------------------------ | ---------: | ---------: | ---------- | ------: | ------: | ---: | --------------: | -------------------: |\n";
+  std::string s = "| model                          |       size |     params | backend    | threads | "
+                  "compute |   kv |            test |                  t/s |\n"
+                  "| ------------------------------ | ---------: | ---------: | ---------- | ------: | "
+                  "------: | ---: | --------------: | -------------------: |\n";
   const auto line = [&](const std::string &test, const std::string &value) {
-    s += format("| %-30s | %10s | %10s | %-10s | %7d | %7s | %4s | %15s | %20s |\n", model.c_str(), size.c_str(), params.c_str(),
-                "CPU", o.workers, m.compute.c_str(), m.kv.c_str(), test.c_str(), value.c_str());
+    s += format("| %-30s | %10s | %10s | %-10s | %7d | %7s | %4s | %15s | %20s |\n", model.c_str(),
+                size.c_str(), params.c_str(), "CPU", o.workers, m.compute.c_str(), m.kv.c_str(), test.c_str(),
+                value.c_str());
   };
   for (const BenchRow &row : rows)
-    line(row.name(), format("%*.2f \xC2\xB1 %.2f", 13 - static_cast<int>(format("%.2f", row.deviationRate()).size()) + 4,
-                            row.meanRate(), row.deviationRate()));
+    line(row.name(),
+         format("%*.2f \xC2\xB1 %.2f", 13 - static_cast<int>(format("%.2f", row.deviationRate()).size()) + 4,
+                row.meanRate(), row.deviationRate()));
   s += cat("\ncpu: ", cpuName(), "; march ", joined(m.march), "; gemmac ", m.version, "\n");
   s += format("time to first token: %.1f ms\n", f.firstTokenSeconds * 1e3);
-  s += format("memory: peak resident %.1f MiB, anonymous %.1f MiB\n", static_cast<double>(f.memory.peakResident) / (1 << 20),
+  s += format("memory: peak resident %.1f MiB, anonymous %.1f MiB\n",
+              static_cast<double>(f.memory.peakResident) / (1 << 20),
               static_cast<double>(f.memory.anonymous) / (1 << 20));
   s += format("weights in 2 MiB pages: %.0f %%\n", 100 * f.hugePageShare);
   for (const BenchRow &row : rows)
     if (row.answer && m.bytesPerToken) {
       const double rate = static_cast<double>(m.bytesPerToken) * row.meanRate();
       s += format("%s reads %.2f GB/s", row.name().c_str(), rate * 1e-9);
-      s += f.readRate > 0 ? format(", %.0f %% of the %.2f GB/s of plain reading\n", 100 * rate / f.readRate, f.readRate * 1e-9) : "\n";
+      s += f.readRate > 0 ? format(", %.0f %% of the %.2f GB/s of plain reading\n", 100 * rate / f.readRate,
+                                   f.readRate * 1e-9)
+                          : "\n";
     }
   return s;
 }
@@ -123,20 +158,27 @@ static std::string csv(const std::vector<json> &rows) {
 static json phaseJson(const std::vector<PhaseTime> &phases) {
   json list = json::array();
   for (const PhaseTime &p : phases)
-    list.push_back({{"name", p.name}, {"count", p.count}, {"mean_us", p.seconds * 1e6}, {"bytes", p.bytes},
-                    {"flops", p.flops}, {"bytes_per_s", p.seconds > 0 ? p.bytes / p.seconds : 0.0}});
+    list.push_back({{"name", p.name},
+                    {"count", p.count},
+                    {"mean_us", p.seconds * 1e6},
+                    {"bytes", p.bytes},
+                    {"flops", p.flops},
+                    {"bytes_per_s", p.seconds > 0 ? p.bytes / p.seconds : 0.0}});
   return list;
 }
 
 static std::string phaseTable(const std::vector<PhaseTime> &phases, const char *title, double readRate) {
   const double whole = phases.back().seconds;
-  std::string s = format("| %-32s | count |    mean us | share %% |      bytes |   GB/s | %% of reading | GFLOP/s |\n", title);
-  s += "| -------------------------------- | ----: | ---------: | ------: | ---------: | -----: | -----------: | ------: |\n";
+  std::string s = format(
+      "| %-32s | count |    mean us | share %% |      bytes |   GB/s | %% of reading | GFLOP/s |\n", title);
+  s += "| -------------------------------- | ----: | ---------: | ------: | ---------: | -----: | "
+       "-----------: | ------: |\n";
   for (const PhaseTime &p : phases) {
     const double rate = p.seconds > 0 ? p.bytes / p.seconds : 0;
     s += format("| %-32s | %5lld | %10.2f | %7.1f | %10.0f | %6.2f | %12.0f | %7.1f |\n", p.name.c_str(),
-                static_cast<long long>(p.count), p.seconds * 1e6, whole > 0 ? 100 * p.seconds / whole : 0, p.bytes, rate * 1e-9,
-                readRate > 0 ? 100 * rate / readRate : 0, p.seconds > 0 ? p.flops / p.seconds * 1e-9 : 0);
+                static_cast<long long>(p.count), p.seconds * 1e6, whole > 0 ? 100 * p.seconds / whole : 0,
+                p.bytes, rate * 1e-9, readRate > 0 ? 100 * rate / readRate : 0,
+                p.seconds > 0 ? p.flops / p.seconds * 1e-9 : 0);
   }
   return s + "\n";
 }
@@ -147,8 +189,13 @@ static int phasesCommand(const Program &p, const Options &o, Session &session) {
   const double readRate = streamingRead(session, p.payload.weightBytes());
   const double share = p.payload.hugePageShare(false);
   if (o.format == BenchFormat::Json) {
-    const json j = {{"n_threads", o.workers}, {"n_depth", o.benchDepth[0]}, {"steps", steps}, {"huge_page_share", share},
-                    {"streaming_bytes_per_s", readRate}, {"phases", phaseJson(phases)}, {"kinds", phaseJson(byKind(phases))}};
+    const json j = {{"n_threads", o.workers},
+                    {"n_depth", o.benchDepth[0]},
+                    {"steps", steps},
+                    {"huge_page_share", share},
+                    {"streaming_bytes_per_s", readRate},
+                    {"phases", phaseJson(phases)},
+                    {"kinds", phaseJson(byKind(phases))}};
     writeOut(j.dump(1) + "\n");
     return kDone;
   }
@@ -158,8 +205,9 @@ static int phasesCommand(const Program &p, const Options &o, Session &session) {
     return kDone;
   }
   writeOut(phaseTable(phases, "phase", readRate) + phaseTable(byKind(phases), "kind", readRate) +
-           format("mean of %lld decode steps at depth %lld, %d workers; weights in 2 MiB pages: %.0f %%", static_cast<long long>(steps),
-                  static_cast<long long>(o.benchDepth[0]), o.workers, 100 * share) +
+           format("mean of %lld decode steps at depth %lld, %d workers; weights in 2 MiB pages: %.0f %%",
+                  static_cast<long long>(steps), static_cast<long long>(o.benchDepth[0]), o.workers,
+                  100 * share) +
            (readRate > 0 ? format("; plain reading of the weights: %.2f GB/s\n", readRate * 1e-9) : "\n"));
   return kDone;
 }
@@ -171,8 +219,9 @@ static void checkRows(const Options &o, int64_t context) {
       for (int64_t n : *list) {
         const int64_t need = depth + n + (o.phases && list == &o.benchAnswer ? 1 : 0);
         if (need > context && !(o.phases && list == &o.benchPrompt))
-          throw Failure(kBadInput, cat(need, " tokens (depth ", depth, " and ", n, " more) do not fit the context of ", context,
-                                       "; use a smaller -p, -n or -d, or compile with a larger --context"));
+          throw Failure(kBadInput,
+                        cat(need, " tokens (depth ", depth, " and ", n, " more) do not fit the context of ",
+                            context, "; use a smaller -p, -n or -d, or compile with a larger --context"));
       }
 }
 
@@ -185,7 +234,8 @@ int benchCommand(const Program &p, const Options &o) {
     return phasesCommand(p, o, session);
   BenchFacts facts;
   // The first prompt of the process, cold, as a user meets it.
-  const std::vector<int32_t> prompt(static_cast<size_t>(std::max<int64_t>(1, o.benchPrompt[0])), std::max(m.bos, 0));
+  const std::vector<int32_t> prompt(static_cast<size_t>(std::max<int64_t>(1, o.benchPrompt[0])),
+                                    std::max(m.bos, 0));
   session.prefillLast(prompt);
   facts.firstTokenSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - p.start).count();
   std::vector<BenchRow> rows;

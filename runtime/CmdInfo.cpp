@@ -1,5 +1,5 @@
-// info: what was compiled and how it lies in memory; verify: every byte of the payload against its hash. Neither runs
-// the model, so both work on machines it cannot run on.
+// info: what was compiled and how it lies in memory; verify: every byte of the payload against its hash.
+// Neither runs the model, so both work on machines it cannot run on.
 #include "runtime/Commands.h"
 #include "runtime/Cpu.h"
 #include "runtime/Failure.h"
@@ -31,7 +31,8 @@ static std::string planText(const json &plan) {
   std::string s;
   for (const char *key : {"activations", "kv", "scratch"})
     if (plan.contains(key) && plan[key].is_number_unsigned())
-      s += cat("  ", key, ": ", sized(plan[key].get<uint64_t>()), key == std::string_view("scratch") ? " a worker" : "", "\n");
+      s += cat("  ", key, ": ", sized(plan[key].get<uint64_t>()),
+               key == std::string_view("scratch") ? " a worker" : "", "\n");
   const json none = json::array();
   for (const json &cache : plan.contains("caches") && plan["caches"].is_array() ? plan["caches"] : none)
     s += cat("  cache ", cache.value("name", "?"), ": ", cache.value("slots", 0), " slots, ",
@@ -43,16 +44,18 @@ static std::string infoText(const Program &p, const json &j) {
   const Manifest &m = p.manifest;
   char share[32];
   std::snprintf(share, sizeof share, "%.0f %%", 100 * j["huge_page_share"].get<double>());
-  std::string s = cat("model: ", m.name, " (", m.family, "), ", m.parameters, " parameters, ", m.layers, " layers, hidden ",
-                      m.hidden, ", vocabulary ", m.vocab, "\n");
+  std::string s = cat("model: ", m.name, " (", m.family, "), ", m.parameters, " parameters, ", m.layers,
+                      " layers, hidden ", m.hidden, ", vocabulary ", m.vocab, "\n");
   s += cat("quantize: ", m.quantize, ", compute ", m.compute, ", kv ", m.kv, "\n");
   s += cat("target: ", m.target, ", march ", join(m.march), ", needs ", join(m.features), "\n");
   s += cat("this machine: ", cpuName(), ", lacks ", join(missingFeatures(m.features)), "\n");
   s += cat("context: ", m.context, ", window ", m.window, ", prefill rows ", m.prefillNone.rows, "\n");
-  s += cat("fusions: ", j.contains("fusions") ? join(j["fusions"].get<std::vector<std::string>>()) : "none", "\n");
+  s += cat("fusions: ", j.contains("fusions") ? join(j["fusions"].get<std::vector<std::string>>()) : "none",
+           "\n");
   s += cat("weights: ", sized(p.payload.weightBytes()), ", read per decoded token ", sized(m.bytesPerToken),
            ", in 2 MiB pages ", share, "\n");
-  s += cat("executable: ", sized(p.payload.fileBytes()), ", without weights ", sized(p.payload.elfBytes()), "\n");
+  s += cat("executable: ", sized(p.payload.fileBytes()), ", without weights ", sized(p.payload.elfBytes()),
+           "\n");
   s += cat("arena: ", sized(m.arenaBytes), "\n");
   if (j.contains("plan") && j["plan"].is_object())
     s += planText(j["plan"]);
@@ -85,7 +88,8 @@ int infoCommand(const Program &p, const Options &o) {
 int verifyCommand(const Program &p, const Options &) {
   const std::string wrong = p.payload.verify();
   if (!wrong.empty())
-    throw Failure(kLacking, cat("section '", wrong, "' does not match its hash: the file was damaged; copy it again from "
+    throw Failure(kLacking, cat("section '", wrong,
+                                "' does not match its hash: the file was damaged; copy it again from "
                                 "the original or compile it again"));
   const std::span<const char> blob = p.payload.tokenizer();
   if (const char *broken = checkTokenizerBlob(blob.data(), blob.size()))

@@ -43,19 +43,21 @@ static const char *nameOf(StopReason reason) {
   return "";
 }
 
-static void printPerf(const Program &program, const GenerateResult &r, size_t promptTokens, double startSeconds,
-                      int workers, uint64_t seed) {
+static void printPerf(const Program &program, const GenerateResult &r, size_t promptTokens,
+                      double startSeconds, int workers, uint64_t seed) {
   const auto rate = [](double n, double s) { return s > 0 ? n / s : 0; };
   const MemoryUse memory = memoryUse();
   const double mib = 1 << 20;
   std::fprintf(stderr, "%sstart   %8.1f ms\n", isatty(1) ? "\n" : "", startSeconds * 1e3);
   std::fprintf(stderr, "prompt  %8.1f ms  %6zu tokens  %9.2f tokens/s\n", r.promptSeconds * 1e3, promptTokens,
                rate(static_cast<double>(promptTokens), r.promptSeconds));
-  std::fprintf(stderr, "answer  %8.1f ms  %6zu tokens  %9.2f tokens/s  (%s)\n", r.answerSeconds * 1e3, r.ids.size(),
-               rate(static_cast<double>(r.decodeSteps), r.answerSeconds), nameOf(r.reason));
-  std::fprintf(stderr, "memory  peak %.1f MiB, anonymous %.1f MiB, weights in 2 MiB pages %.0f %%; workers %d, seed %llu\n",
-               static_cast<double>(memory.peakResident) / mib, static_cast<double>(memory.anonymous) / mib,
-               100 * program.payload.hugePageShare(false), workers, static_cast<unsigned long long>(seed));
+  std::fprintf(stderr, "answer  %8.1f ms  %6zu tokens  %9.2f tokens/s  (%s)\n", r.answerSeconds * 1e3,
+               r.ids.size(), rate(static_cast<double>(r.decodeSteps), r.answerSeconds), nameOf(r.reason));
+  std::fprintf(
+      stderr,
+      "memory  peak %.1f MiB, anonymous %.1f MiB, weights in 2 MiB pages %.0f %%; workers %d, seed %llu\n",
+      static_cast<double>(memory.peakResident) / mib, static_cast<double>(memory.anonymous) / mib,
+      100 * program.payload.hugePageShare(false), workers, static_cast<unsigned long long>(seed));
 }
 
 int runCommand(const Program &program, const Options &o) {
@@ -72,10 +74,11 @@ int runCommand(const Program &program, const Options &o) {
   options.stops = o.stops;
   const double startSeconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - program.start).count();
-  const GenerateResult result = generate(session, sampler, tokenizer, m, prompt, options, [&](const std::string &text) {
-    if (!o.printIds)
-      writeOut(text);
-  });
+  const GenerateResult result =
+      generate(session, sampler, tokenizer, m, prompt, options, [&](const std::string &text) {
+        if (!o.printIds)
+          writeOut(text);
+      });
   if (o.printIds) {
     std::string list;
     for (int32_t id : result.ids)
@@ -108,8 +111,9 @@ int logitsCommand(const Program &program, const Options &o) {
 int perplexityCommand(const Program &program, const Options &o) {
   const Manifest &m = program.manifest;
   if (o.window > m.context)
-    throw Failure(kBadUsage, cat("--ctx: found ", o.window, ", but the executable was compiled for ", m.context,
-                                 " tokens; use a smaller window or compile with --context=", o.window));
+    throw Failure(kBadUsage,
+                  cat("--ctx: found ", o.window, ", but the executable was compiled for ", m.context,
+                      " tokens; use a smaller window or compile with --context=", o.window));
   const Tokenizer tokenizer(program.payload.tokenizer());
   std::vector<int32_t> ids = tokenizer.encode(readFile(*o.file));
   if (m.bos >= 0 && (ids.empty() || ids[0] != m.bos))
@@ -119,15 +123,18 @@ int perplexityCommand(const Program &program, const Options &o) {
       throw Failure(kBadInput, cat("token id ", id, " is not in the vocabulary, expected 0..", m.vocab - 1));
   const int64_t most = static_cast<int64_t>(ids.size()) / o.window;
   if (most == 0)
-    throw Failure(kBadInput, cat("'", *o.file, "' has ", ids.size(), " tokens, expected at least one window of ",
-                                 o.window, "; use a longer text or a smaller --ctx"));
+    throw Failure(kBadInput,
+                  cat("'", *o.file, "' has ", ids.size(), " tokens, expected at least one window of ",
+                      o.window, "; use a longer text or a smaller --ctx"));
   const int64_t windows = std::min(most, o.windows.value_or(most));
   if (windows < o.windows.value_or(windows))
     note(cat("the text has only ", most, " windows of ", o.window, " tokens"));
   Session session(m, program.payload.mapWeights(o.hugePages), o.workers, m.context);
-  const double result = perplexity(session, m, std::move(ids), o.window, windows, [&](int64_t w, double soFar) {
-    std::fprintf(stderr, "[%lld/%lld] %.4f\n", static_cast<long long>(w + 1), static_cast<long long>(windows), soFar);
-  });
+  const double result =
+      perplexity(session, m, std::move(ids), o.window, windows, [&](int64_t w, double soFar) {
+        std::fprintf(stderr, "[%lld/%lld] %.4f\n", static_cast<long long>(w + 1),
+                     static_cast<long long>(windows), soFar);
+      });
   char line[64];
   std::snprintf(line, sizeof line, "perplexity %.6f\n", result);
   writeOut(line);

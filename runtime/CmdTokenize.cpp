@@ -1,5 +1,5 @@
-// tokenize and detokenize: one JSON object a line in, one a line out. No <bos> is added; special tokens are recognised
-// and written out.
+// tokenize and detokenize: one JSON object a line in, one a line out. No <bos> is added; special tokens are
+// recognised and written out.
 #include "runtime/Commands.h"
 #include "runtime/Failure.h"
 #include "runtime/Output.h"

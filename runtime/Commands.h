@@ -1,5 +1,5 @@
-// The commands of an executable. Each takes the opened program and its options and returns an exit code; failures are
-// exceptions. stdout carries the answer only.
+// The commands of an executable. Each takes the opened program and its options and returns an exit code;
+// failures are exceptions. stdout carries the answer only.
 #pragma once
 
 #include "runtime/Model.h"
@@ -13,7 +13,7 @@ namespace gemmac::rt {
 /// The executable while it runs.
 struct Program {
   std::chrono::steady_clock::time_point start;
-  std::string path;         ///< as the user called it
+  std::string path; ///< as the user called it
   const Manifest &manifest;
   Payload &payload;
 };
@@ -26,7 +26,8 @@ int benchCommand(const Program &program, const Options &options);
 int infoCommand(const Program &program, const Options &options);
 int verifyCommand(const Program &program, const Options &options);
 
-/// main() with its surroundings as arguments: `payloadPath` is the file that holds the payload. Returns the exit code.
+/// main() with its surroundings as arguments: `payloadPath` is the file that holds the payload. Returns the
+/// exit code.
 int rtMain(int argc, const char *const *argv, const GmModel &model, const std::string &payloadPath);
 
 // Shared by commands.

@@ -146,15 +146,17 @@ void requireFeatures(const std::vector<std::string> &features) {
   for (const std::string &f : missingFeatures(features))
     list += (list.empty() ? "" : ", ") + f;
   if (!list.empty())
-    throw Failure(kLacking, cat("this CPU (", cpuName(), ") or its operating system lacks ", list,
-                                ", for which the executable was compiled; compile it again with a --march that this "
-                                "machine has"));
+    throw Failure(kLacking,
+                  cat("this CPU (", cpuName(), ") or its operating system lacks ", list,
+                      ", for which the executable was compiled; compile it again with a --march that this "
+                      "machine has"));
   const bool amx = std::any_of(features.begin(), features.end(),
                                [](const std::string &f) { return f.compare(0, 4, "amx-") == 0; });
   constexpr long kReqXcompPerm = 0x1023, kTileData = 18; // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
   if (amx && syscall(SYS_arch_prctl, kReqXcompPerm, kTileData) != 0)
-    throw Failure(kLacking, cat("the kernel refuses the AMX tile registers (arch_prctl: ", std::strerror(errno),
-                                "); it needs Linux 5.16, or compile with a --march without AMX"));
+    throw Failure(kLacking,
+                  cat("the kernel refuses the AMX tile registers (arch_prctl: ", std::strerror(errno),
+                      "); it needs Linux 5.16, or compile with a --march without AMX"));
 }
 
 int affinityCpus() {

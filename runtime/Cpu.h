@@ -1,5 +1,6 @@
-// The machine the executable runs on: instruction sets (CPU and OS) and how many workers make sense. The runtime itself
-// is baseline x86-64, so that it can say what is missing instead of dying of an illegal instruction.
+// The machine the executable runs on: instruction sets (CPU and OS) and how many workers make sense. The
+// runtime itself is baseline x86-64, so that it can say what is missing instead of dying of an illegal
+// instruction.
 #pragma once
 
 #include <string>
@@ -7,11 +8,11 @@
 
 namespace gemmac::rt {
 
-/// Those of `features` (LLVM's spelling) that this CPU lacks, or that its OS has not enabled (XCR0). A name that the
-/// runtime does not know counts as missing.
+/// Those of `features` (LLVM's spelling) that this CPU lacks, or that its OS has not enabled (XCR0). A name
+/// that the runtime does not know counts as missing.
 std::vector<std::string> missingFeatures(const std::vector<std::string> &features);
-/// Fails with exit 3 if any is missing; asks the kernel for AMX tile state where an amx-* feature is among them. Before
-/// any worker starts: permission is inherited by threads made later.
+/// Fails with exit 3 if any is missing; asks the kernel for AMX tile state where an amx-* feature is among
+/// them. Before any worker starts: permission is inherited by threads made later.
 void requireFeatures(const std::vector<std::string> &features);
 
 /// Number of CPUs in this process's affinity mask, at least 1.

@@ -1,5 +1,6 @@
-// How the runtime fails: one exception with an exit code and one message (lower case, no full stop: what, where, found,
-// expected, what to do). Thrown anywhere, printed once in rtMain. Nothing in the runtime asserts or aborts on input.
+// How the runtime fails: one exception with an exit code and one message (lower case, no full stop: what,
+// where, found, expected, what to do). Thrown anywhere, printed once in rtMain. Nothing in the runtime
+// asserts or aborts on input.
 #pragma once
 
 #include <stdexcept>

@@ -12,7 +12,9 @@ namespace gemmac::rt {
 
 using Clock = std::chrono::steady_clock;
 
-static double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+static double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 bool StopFilter::feed(std::string_view text, std::string &out) {
   held_ += text;
@@ -34,8 +36,9 @@ bool StopFilter::feed(std::string_view text, std::string &out) {
   return false;
 }
 
-GenerateResult generate(Session &session, Sampler &sampler, const Tokenizer &tokenizer, const Manifest &manifest,
-                        std::span<const int32_t> prompt, const GenerateOptions &options,
+GenerateResult generate(Session &session, Sampler &sampler, const Tokenizer &tokenizer,
+                        const Manifest &manifest, std::span<const int32_t> prompt,
+                        const GenerateOptions &options,
                         const std::function<void(const std::string &)> &show) {
   GenerateResult result;
   StreamDecoder decoder(tokenizer);
@@ -49,8 +52,9 @@ GenerateResult generate(Session &session, Sampler &sampler, const Tokenizer &tok
   while (static_cast<int64_t>(result.ids.size()) < options.limit) {
     const int32_t id = sampler.sample(logits);
     if (id < 0)
-      throw Failure(kLacking, cat("the logits at position ", session.position() - 1,
-                                  " are not finite; try --compute=f32, or check the executable with `verify`"));
+      throw Failure(kLacking,
+                    cat("the logits at position ", session.position() - 1,
+                        " are not finite; try --compute=f32, or check the executable with `verify`"));
     if (!options.ignoreEos && manifest.isStop(id)) {
       result.reason = StopReason::StopId;
       break;
@@ -93,8 +97,8 @@ double nll(const float *logits, int64_t vocab, int32_t target) {
   return std::log(sum) + most - logits[target];
 }
 
-double perplexity(Session &session, const Manifest &manifest, std::vector<int32_t> ids, int64_t window, int64_t windows,
-                  const std::function<void(int64_t, double)> &done) {
+double perplexity(Session &session, const Manifest &manifest, std::vector<int32_t> ids, int64_t window,
+                  int64_t windows, const std::function<void(int64_t, double)> &done) {
   const int64_t first = window / 2; // logits of positions first .. window-2 are scored, as llama.cpp does
   double sum = 0;
   int64_t count = 0;
@@ -104,10 +108,11 @@ double perplexity(Session &session, const Manifest &manifest, std::vector<int32_
       start[0] = manifest.bos;
     session.reset();
     session.prefill({start, static_cast<size_t>(first)});
-    session.prefillAll({start + first, static_cast<size_t>(window - 1 - first)}, [&](int64_t i, const float *logits) {
-      sum += nll(logits, manifest.vocab, start[first + i + 1]);
-      ++count;
-    });
+    session.prefillAll({start + first, static_cast<size_t>(window - 1 - first)},
+                       [&](int64_t i, const float *logits) {
+                         sum += nll(logits, manifest.vocab, start[first + i + 1]);
+                         ++count;
+                       });
     done(w, std::exp(sum / static_cast<double>(count)));
   }
   return std::exp(sum / static_cast<double>(count));

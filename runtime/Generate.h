@@ -1,5 +1,5 @@
-// The token loop: prefill, then sample, observe, decode, until a stop. It has four seams - accept, sample, observe and
-// the stop test - and no output of its own.
+// The token loop: prefill, then sample, observe, decode, until a stop. It has four seams - accept, sample,
+// observe and the stop test - and no output of its own.
 #pragma once
 
 #include "runtime/Sampler.h"
@@ -23,7 +23,7 @@ struct GenerateResult {
   std::vector<int32_t> ids; ///< the answer, without the stop id that ended it
   StopReason reason = StopReason::Limit;
   double promptSeconds = 0, answerSeconds = 0;
-  int64_t decodeSteps = 0;  ///< steps within answerSeconds
+  int64_t decodeSteps = 0; ///< steps within answerSeconds
 };
 
 /// Finds stop texts in a stream of pieces and holds back what may still become one.
@@ -41,16 +41,17 @@ private:
 };
 
 /// Answers `prompt` (at least one id). show(text) gets the answer's text as soon as it is certain.
-GenerateResult generate(Session &session, Sampler &sampler, const Tokenizer &tokenizer, const Manifest &manifest,
-                        std::span<const int32_t> prompt, const GenerateOptions &options,
-                        const std::function<void(const std::string &)> &show);
+GenerateResult generate(Session &session, Sampler &sampler, const Tokenizer &tokenizer,
+                        const Manifest &manifest, std::span<const int32_t> prompt,
+                        const GenerateOptions &options, const std::function<void(const std::string &)> &show);
 
 /// Negative log-likelihood (nats) of `target` under logits [vocab].
 double nll(const float *logits, int64_t vocab, int32_t target);
 
-/// llama.cpp's perplexity: `ids` (with <bos> in front) is cut into windows of `window`; the first id of each is replaced
-/// by bos, and of its predictions the second half is scored. done(i, perplexity so far) after each window.
-double perplexity(Session &session, const Manifest &manifest, std::vector<int32_t> ids, int64_t window, int64_t windows,
-                  const std::function<void(int64_t, double)> &done);
+/// llama.cpp's perplexity: `ids` (with <bos> in front) is cut into windows of `window`; the first id of each
+/// is replaced by bos, and of its predictions the second half is scored. done(i, perplexity so far) after
+/// each window.
+double perplexity(Session &session, const Manifest &manifest, std::vector<int32_t> ids, int64_t window,
+                  int64_t windows, const std::function<void(int64_t, double)> &done);
 
 } // namespace gemmac::rt

@@ -1,4 +1,5 @@
-// See Memory.h. /proc is read line by line into fixed buffers: these functions also run while memory is short.
+// See Memory.h. /proc is read line by line into fixed buffers: these functions also run while memory is
+// short.
 #include "runtime/Memory.h"
 
 #include "runtime/Failure.h"
@@ -26,9 +27,11 @@ Region Region::map(uint64_t bytes, int protection, int flags, const char *what) 
     p = mmap(nullptr, r.baseBytes_, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
   }
   if (p == MAP_FAILED)
-    throw Failure(kLacking, cat(what, " needs ", bytes, " bytes of memory and the system refused them (available: ",
-                                availableMemory(), " bytes); free memory, raise `ulimit -v`, or compile with a "
-                                                   "smaller --context"));
+    throw Failure(kLacking,
+                  cat(what, " needs ", bytes,
+                      " bytes of memory and the system refused them (available: ", availableMemory(),
+                      " bytes); free memory, raise `ulimit -v`, or compile with a "
+                      "smaller --context"));
   r.base_ = p;
   r.data_ = reinterpret_cast<char *>(roundUp(reinterpret_cast<uint64_t>(p), align));
   return r;
@@ -41,11 +44,13 @@ Region Region::anonymous(uint64_t bytes, bool huge, const char *what) {
   return r;
 }
 
-Region Region::reserve(uint64_t bytes, const char *what) { return map(bytes, PROT_NONE, MAP_NORESERVE, what); }
+Region Region::reserve(uint64_t bytes, const char *what) {
+  return map(bytes, PROT_NONE, MAP_NORESERVE, what);
+}
 
 bool Region::mapFile(int fd, uint64_t offset, uint64_t bytes) {
-  return bytes <= bytes_ && mmap(data_, bytes, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd,
-                                 static_cast<off_t>(offset)) != MAP_FAILED;
+  return bytes <= bytes_ &&
+         mmap(data_, bytes, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, static_cast<off_t>(offset)) != MAP_FAILED;
 }
 
 /// Calls f(line) for each line of a /proc file; long lines come cut.

@@ -1,5 +1,5 @@
-// Memory from the kernel: regions that unmap themselves, and what /proc says of them. All memory of a session is taken
-// through here before the first token.
+// Memory from the kernel: regions that unmap themselves, and what /proc says of them. All memory of a session
+// is taken through here before the first token.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +47,8 @@ private:
 
 /// What of an address range is resident, from /proc/self/smaps.
 struct Residency {
-  uint64_t resident = 0;  ///< bytes
-  uint64_t huge = 0;      ///< bytes of these in 2 MiB pages, of files, shared memory or anonymous
+  uint64_t resident = 0; ///< bytes
+  uint64_t huge = 0;     ///< bytes of these in 2 MiB pages, of files, shared memory or anonymous
 };
 Residency residency(const void *address, uint64_t bytes);
 

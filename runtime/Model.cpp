@@ -36,7 +36,9 @@ static int64_t integer(const json &j, const char *key, int64_t lo, int64_t hi) {
   return n;
 }
 
-static uint64_t size(const json &j, const char *key) { return static_cast<uint64_t>(integer(j, key, 0, 1ll << 46)); }
+static uint64_t size(const json &j, const char *key) {
+  return static_cast<uint64_t>(integer(j, key, 0, 1ll << 46));
+}
 
 static std::string text(const json &j, const char *key) {
   const json &v = at(j, key);

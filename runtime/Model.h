@@ -1,5 +1,5 @@
-// The compiled model as data: the manifest that gemmac wrote into the object (fields in Abi.h), checked. Everything the
-// runtime knows of a model is here; it has no names of models and no shapes of its own.
+// The compiled model as data: the manifest that gemmac wrote into the object (fields in Abi.h), checked.
+// Everything the runtime knows of a model is here; it has no names of models and no shapes of its own.
 #pragma once
 
 #include "runtime/Abi.h"
@@ -14,10 +14,10 @@ namespace gemmac::rt {
 
 /// One compiled step function and where it leaves its logits.
 struct Entry {
-  GmEntry run = nullptr;  ///< null: the model has none
-  int64_t rows = 0;       ///< most rows (tokens) of one call
-  uint64_t logits = 0;    ///< byte offset in the arena of f32 [rows or 1][stride]
-  int64_t stride = 0;     ///< floats from one row of logits to the next
+  GmEntry run = nullptr; ///< null: the model has none
+  int64_t rows = 0;      ///< most rows (tokens) of one call
+  uint64_t logits = 0;   ///< byte offset in the arena of f32 [rows or 1][stride]
+  int64_t stride = 0;    ///< floats from one row of logits to the next
   int64_t phases = 0;
 };
 
@@ -41,8 +41,8 @@ struct Manifest {
   bool hasTemplate = false;
   SamplingDefaults sampling;
   uint64_t parameters = 0, weightBytes = 0, bytesPerToken = 0;
-  std::vector<std::string> phases;             ///< of decode, in order
-  std::vector<double> phaseBytes, phaseFlops;  ///< empty or as long as phases
+  std::vector<std::string> phases;            ///< of decode, in order
+  std::vector<double> phaseBytes, phaseFlops; ///< empty or as long as phases
 
   bool isStop(int32_t id) const;
 };

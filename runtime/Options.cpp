@@ -1,5 +1,5 @@
-// See Options.h. One function declares the flags of each group; a command is a list of groups. Values are parsed here
-// and not by CLI11, which takes "" for 0 and says less.
+// See Options.h. One function declares the flags of each group; a command is a list of groups. Values are
+// parsed here and not by CLI11, which takes "" for 0 and says less.
 #include "runtime/Options.h"
 
 #include "runtime/Cpu.h"
@@ -14,13 +14,16 @@
 
 namespace gemmac::rt {
 
-[[noreturn]] static void usage(const std::string &message) { throw Failure(kBadUsage, cat(message, " (see --help)")); }
+[[noreturn]] static void usage(const std::string &message) {
+  throw Failure(kBadUsage, cat(message, " (see --help)"));
+}
 
 template <class T> static T parseNumber(const std::string &flag, const std::string &text, T lo, T hi) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   // The negation also refuses NaN.
-  if (error != std::errc() || end != text.data() + text.size() || text.empty() || !(value >= lo && value <= hi)) {
+  if (error != std::errc() || end != text.data() + text.size() || text.empty() ||
+      !(value >= lo && value <= hi)) {
     if constexpr (std::is_integral_v<T>)
       usage(cat(flag, ": found '", text, "', expected an integer in ", lo, "..", hi));
     char range[64];
@@ -30,7 +33,8 @@ template <class T> static T parseNumber(const std::string &flag, const std::stri
   return value;
 }
 
-static std::vector<int64_t> parseList(const std::string &flag, const std::string &text, int64_t lo, int64_t hi) {
+static std::vector<int64_t> parseList(const std::string &flag, const std::string &text, int64_t lo,
+                                      int64_t hi) {
   std::vector<int64_t> values;
   for (size_t start = 0;;) {
     const size_t comma = text.find(',', start);
@@ -43,14 +47,16 @@ static std::vector<int64_t> parseList(const std::string &flag, const std::string
 
 std::vector<int32_t> parseIds(const std::string &flag, const std::string &text) {
   std::string plain; // forgives blanks and the brackets of --print-ids
-  std::copy_if(text.begin(), text.end(), std::back_inserter(plain), [](char c) { return c != ' ' && c != '[' && c != ']'; });
+  std::copy_if(text.begin(), text.end(), std::back_inserter(plain),
+               [](char c) { return c != ' ' && c != '[' && c != ']'; });
   const std::vector<int64_t> wide = parseList(flag, plain, 0, INT32_MAX);
   return {wide.begin(), wide.end()};
 }
 
 namespace {
 
-/// One command's flags while they are declared.
+/// One command's flags while they are declared. Callbacks run later, in CLI11's parse: they hold the options,
+/// not this.
 class Flags {
 public:
   Flags(CLI::App &app, Options &options) : app_(app), o_(options) {}
@@ -76,27 +82,29 @@ public:
     text("-p,--prompt", "the prompt", o_.prompt);
     text("-f,--file", "a file with the prompt", o_.file);
     value("--ids", "token ids, comma separated, taken as they are",
-          [this](const std::string &s) { o_.ids = parseIds("--ids", s); });
+          [&o = o_](const std::string &s) { o.ids = parseIds("--ids", s); });
     on("--raw", "take the text as it is: no chat template; <bos> is put in front if it is not there", o_.raw);
   }
   void session(bool withContext) {
     if (withContext)
       number<int64_t>("-c,--ctx", "context in tokens, at most what was compiled", o_.context, 1, INT32_MAX);
-    number<int>("-t,--threads", "workers (default: the CPUs this process may use)", o_.workers, 1, kMaxWorkers);
-    value("--hugepages", "auto|map|copy|off: how the weights get 2 MiB pages", [this](const std::string &s) {
-      if (s != "auto" && s != "map" && s != "copy" && s != "off")
-        usage(cat("--hugepages: found '", s, "', expected auto, map, copy or off"));
-      o_.hugePages = s == "auto"  ? HugePages::Auto
-                     : s == "map" ? HugePages::Map
-                     : s == "off" ? HugePages::Off
-                                  : HugePages::Copy;
-    });
+    number<int>("-t,--threads", "workers (default: the CPUs this process may use)", o_.workers, 1,
+                kMaxWorkers);
+    value("--hugepages", "auto|map|copy|off: how the weights get 2 MiB pages",
+          [&o = o_](const std::string &s) {
+            if (s != "auto" && s != "map" && s != "copy" && s != "off")
+              usage(cat("--hugepages: found '", s, "', expected auto, map, copy or off"));
+            o.hugePages = s == "auto"  ? HugePages::Auto
+                          : s == "map" ? HugePages::Map
+                          : s == "off" ? HugePages::Off
+                                       : HugePages::Copy;
+          });
   }
   void answer() {
     value("-n,--predict", "most tokens of the answer (default: until a stop id or the end of the context)",
-          [this](const std::string &s) {
+          [&o = o_](const std::string &s) {
             if (s != "-1") // llama.cpp's word for no limit
-              o_.limit = parseNumber<int64_t>("-n", s, 0, INT32_MAX);
+              o.limit = parseNumber<int64_t>("-n", s, 0, INT32_MAX);
           });
     number<uint64_t>("-s,--seed", "seed of the sampling (default: random)", o_.seed, 0, UINT64_MAX);
     number<double>("--temp", "temperature, 0 = greedy", o_.temperature, 0, 1e6);
@@ -104,21 +112,30 @@ public:
     number<double>("--top-p", "draw from the likeliest tokens that sum to p, 1 = off", o_.topP, 0, 1);
     number<double>("--min-p", "drop tokens below p times the likeliest, 0 = off", o_.minP, 0, 1);
     number<double>("--repeat-penalty", "penalty on the last 64 tokens, 1 = off", o_.repeatPenalty, 1e-3, 1e3);
-    app_.add_option_function<std::vector<std::string>>("--stop", [this](const std::vector<std::string> &texts) {
-          if (std::any_of(texts.begin(), texts.end(), [](const std::string &s) { return s.empty(); }))
-            usage("--stop: found an empty text, expected at least one character");
-          o_.stops = texts;
-        }, "end the answer before this text; may be repeated")->allow_extra_args(false);
+    app_.add_option_function<std::vector<std::string>>(
+            "--stop",
+            [&o = o_](const std::vector<std::string> &texts) {
+              if (std::any_of(texts.begin(), texts.end(), [](const std::string &s) { return s.empty(); }))
+                usage("--stop: found an empty text, expected at least one character");
+              o.stops = texts;
+            },
+            "end the answer before this text; may be repeated")
+        ->allow_extra_args(false);
     on("--ignore-eos", "a stop id does not end the answer and is printed", o_.ignoreEos);
     on("--no-perf", "no summary on stderr", o_.perf, false);
     on("--print-ids", "print the answer's ids as one JSON array instead of text", o_.printIds);
   }
   /// Known from the contract, not in this version: refused by name.
   void refused() {
-    for (const char *name : {"--image", "--audio", "--video", "--fps", "--json-schema", "--system", "--think"})
-      app_.add_option_function<std::string>(name, [name](const std::string &) {
-            throw Failure(kBadUsage, cat("'", name, "' is not supported yet"));
-          })->expected(0, 1)->group("");
+    for (const char *name :
+         {"--image", "--audio", "--video", "--fps", "--json-schema", "--system", "--think"})
+      app_.add_option_function<std::string>(name,
+                                            [name](const std::string &) {
+                                              throw Failure(kBadUsage,
+                                                            cat("'", name, "' is not supported yet"));
+                                            })
+          ->expected(0, 1)
+          ->group("");
   }
 
 private:
@@ -147,11 +164,14 @@ void declare(CLI::App &app, Options &o, bool &dash) {
   switch (o.command) {
   case Command::Run:
     f.input();
-    app.add_option_function<std::string>("stdin", [&dash](const std::string &s) {
-      if (s != "-")
-        usage(cat("found '", s, "', expected a command or a flag; a prompt is given by -p"));
-      dash = true;
-    }, "`-`: read the prompt from stdin");
+    app.add_option_function<std::string>(
+        "stdin",
+        [&dash](const std::string &s) {
+          if (s != "-")
+            usage(cat("found '", s, "', expected a command or a flag; a prompt is given by -p"));
+          dash = true;
+        },
+        "`-`: read the prompt from stdin");
     f.answer();
     f.session(true);
     f.refused();
@@ -199,7 +219,8 @@ void checkInput(const Options &o) {
   if (o.command == Command::Logits && o.output.empty())
     usage("logits needs a file to write: -o FILE.npy");
   if ((o.command == Command::Run || o.command == Command::Logits) && given != 1)
-    usage(given ? "expected only one of -p, -f, - and --ids" : "expected a prompt: -p TEXT, -f FILE, - or --ids 2,5,7");
+    usage(given ? "expected only one of -p, -f, - and --ids"
+                : "expected a prompt: -p TEXT, -f FILE, - or --ids 2,5,7");
 }
 
 } // namespace
@@ -234,7 +255,8 @@ Parsed parseCommandLine(int argc, const char *const *argv) {
   }
   o.command = command->command;
   const std::string exe = argc > 0 ? argv[0] : "model";
-  CLI::App app(command->help, named ? cat(exe.substr(exe.rfind('/') + 1), " ", command->name) : exe.substr(exe.rfind('/') + 1));
+  CLI::App app(command->help, named ? cat(exe.substr(exe.rfind('/') + 1), " ", command->name)
+                                    : exe.substr(exe.rfind('/') + 1));
   app.set_help_flag("-h,--help", "this text");
   bool dash = false;
   declare(app, o, dash);

@@ -1,5 +1,5 @@
-// The command line of every executable (docs/architecture.md): parsed and range-checked here, so that commands can rely
-// on what they get. Wrong usage is a Failure with exit 2.
+// The command line of every executable (docs/architecture.md): parsed and range-checked here, so that
+// commands can rely on what they get. Wrong usage is a Failure with exit 2.
 #pragma once
 
 #include "runtime/Payload.h"

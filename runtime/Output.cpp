@@ -80,10 +80,10 @@ OutputFile::~OutputFile() {
 
 void OutputFile::failed(const char *what) {
   const int error = errno;
-  const bool machine = error == ENOSPC || error == EDQUOT || error == EIO || error == EFBIG || error == EMFILE;
-  throw Failure(machine ? kLacking : kBadInput,
-                cat("cannot ", what, " '", path_, "': ", std::strerror(error),
-                    direct_ ? "" : "; nothing was written under that name"));
+  const bool machine =
+      error == ENOSPC || error == EDQUOT || error == EIO || error == EFBIG || error == EMFILE;
+  throw Failure(machine ? kLacking : kBadInput, cat("cannot ", what, " '", path_, "': ", std::strerror(error),
+                                                    direct_ ? "" : "; nothing was written under that name"));
 }
 
 void OutputFile::write(const void *data, uint64_t bytes) {
@@ -100,7 +100,8 @@ void OutputFile::commit() {
     return;
   if (fsync(fd_) != 0)
     failed("write");
-  if (temporary_.empty()) { // give the nameless file a name; linkat does not replace, so a temporary one first
+  if (temporary_
+          .empty()) { // give the nameless file a name; linkat does not replace, so a temporary one first
     const std::string self = cat("/proc/self/fd/", fd_);
     for (int i = 0; i < 100; ++i) {
       temporary_ = cat(path_, ".", getpid(), ".", i, ".tmp");
@@ -118,11 +119,20 @@ void OutputFile::commit() {
   temporary_.clear();
 }
 
-NpyWriter::NpyWriter(const std::string &path, int64_t rows, int64_t columns) : file_(path), columns_(columns) {
+NpyWriter::NpyWriter(const std::string &path, int64_t rows, int64_t columns)
+    : file_(path), columns_(columns) {
   const std::string shape = rows ? cat("(", rows, ", ", columns, ")") : cat("(", columns, ",)");
   std::string head = cat("{'descr': '<f4', 'fortran_order': False, 'shape': ", shape, ", }");
   head.append(64 - (10 + head.size() + 1) % 64, ' ') += '\n';
-  const char prefix[10] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, static_cast<char>(head.size() & 255),
+  const char prefix[10] = {'\x93',
+                           'N',
+                           'U',
+                           'M',
+                           'P',
+                           'Y',
+                           1,
+                           0,
+                           static_cast<char>(head.size() & 255),
                            static_cast<char>(head.size() >> 8)};
   file_.write(prefix, sizeof prefix);
   file_.write(head.data(), head.size());

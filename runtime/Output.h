@@ -1,4 +1,5 @@
-// What leaves the program: stdout, where the answer streams, and files, which appear under their name only when whole.
+// What leaves the program: stdout, where the answer streams, and files, which appear under their name only
+// when whole.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +8,13 @@
 
 namespace gemmac::rt {
 
-/// Writes all of `text` to stdout at once. Throws BrokenPipe if nobody reads it, fails with exit 3 on other errors.
+/// Writes all of `text` to stdout at once. Throws BrokenPipe if nobody reads it, fails with exit 3 on other
+/// errors.
 void writeOut(std::string_view text);
 
-/// A file that replaces `path` on commit(). Until then it has no name (or, on file systems without nameless files, a
-/// temporary one that the destructor removes). A path that is not a regular file (a device, a pipe) is written directly.
+/// A file that replaces `path` on commit(). Until then it has no name (or, on file systems without nameless
+/// files, a temporary one that the destructor removes). A path that is not a regular file (a device, a pipe)
+/// is written directly.
 class OutputFile {
 public:
   /// Fails with exit 1 if it cannot be created.

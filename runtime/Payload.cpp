@@ -61,7 +61,8 @@ static uint64_t parseHex(const nlohmann::json &j) {
 }
 
 static Section parseSection(const nlohmann::json &j, uint64_t limit) {
-  Section s{j.at("name").get<std::string>(), j.at("offset").get<uint64_t>(), j.at("bytes").get<uint64_t>(), {}};
+  Section s{
+      j.at("name").get<std::string>(), j.at("offset").get<uint64_t>(), j.at("bytes").get<uint64_t>(), {}};
   s.hash[0] = parseHex(j.at("xxh3").at(0));
   s.hash[1] = parseHex(j.at("xxh3").at(1));
   uint64_t end = 0;
@@ -69,7 +70,8 @@ static Section parseSection(const nlohmann::json &j, uint64_t limit) {
     throw Failure(kLacking, cat("section '", s.name, "' ends beyond the index at byte ", limit));
   const uint64_t align = s.name == "weights" ? kPayloadAlign : 64;
   if (s.offset % align != 0)
-    throw Failure(kLacking, cat("section '", s.name, "' starts at ", s.offset, ", not at a multiple of ", align));
+    throw Failure(kLacking,
+                  cat("section '", s.name, "' starts at ", s.offset, ", not at a multiple of ", align));
   return s;
 }
 
@@ -81,15 +83,18 @@ void Payload::readIndex(const std::string &path) {
   fileBytes_ = static_cast<uint64_t>(st.st_size);
   if (fileBytes_ < sizeof footer || !readAt(fd_, &footer, sizeof footer, fileBytes_ - sizeof footer) ||
       std::memcmp(footer.magic, kFooterMagic, sizeof kFooterMagic) != 0)
-    throw Failure(kLacking, cat("'", path, "' has no weights at its end (", fileBytes_,
-                                " bytes, no footer): it was truncated, stripped, or something was appended", kAgain));
+    throw Failure(kLacking,
+                  cat("'", path, "' has no weights at its end (", fileBytes_,
+                      " bytes, no footer): it was truncated, stripped, or something was appended", kAgain));
   if (footer.fileBytes != fileBytes_)
-    throw Failure(kLacking, cat("'", path, "' has ", fileBytes_, " bytes, its footer says ", footer.fileBytes, kAgain));
+    throw Failure(kLacking,
+                  cat("'", path, "' has ", fileBytes_, " bytes, its footer says ", footer.fileBytes, kAgain));
   uint64_t indexEnd = 0;
   if (footer.indexBytes > kMaxIndexBytes || !addOk(footer.indexOffset, footer.indexBytes, indexEnd) ||
       indexEnd > fileBytes_ - sizeof footer)
-    throw Failure(kLacking, cat("'", path, "': the index (", footer.indexBytes, " bytes at ", footer.indexOffset,
-                                ") does not fit the file's ", fileBytes_, " bytes", kAgain));
+    throw Failure(kLacking,
+                  cat("'", path, "': the index (", footer.indexBytes, " bytes at ", footer.indexOffset,
+                      ") does not fit the file's ", fileBytes_, " bytes", kAgain));
   std::string text(footer.indexBytes, 0);
   if (!readAt(fd_, text.data(), text.size(), footer.indexOffset))
     throw Failure(kLacking, cat("'", path, "': cannot read the index: ", std::strerror(errno)));
@@ -156,7 +161,8 @@ double Payload::hugePageShare(bool sample) const {
     return 0;
   uint64_t touched = 0;
   if (sample) {
-    const uint64_t blocks = (weights_.bytes() + kHugePage - 1) / kHugePage, take = std::min<uint64_t>(blocks, 64);
+    const uint64_t blocks = (weights_.bytes() + kHugePage - 1) / kHugePage,
+                   take = std::min<uint64_t>(blocks, 64);
     for (uint64_t i = 0; i < take; ++i) {
       const uint64_t at = blocks * i / take * kHugePage;
       (void)*static_cast<const volatile char *>(weights_.data() + at);

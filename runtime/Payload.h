@@ -1,6 +1,6 @@
-// What gemmac appended to the executable (PayloadFormat.h): weights and tokenizer. Opening checks footer, sizes and the
-// index, so that nothing after it can read beyond the file; contents are hashed by `verify` only. The open descriptor
-// keeps the file alive: it may be replaced or deleted while the program runs.
+// What gemmac appended to the executable (PayloadFormat.h): weights and tokenizer. Opening checks footer,
+// sizes and the index, so that nothing after it can read beyond the file; contents are hashed by `verify`
+// only. The open descriptor keeps the file alive: it may be replaced or deleted while the program runs.
 #pragma once
 
 #include "runtime/Memory.h"
@@ -12,8 +12,8 @@
 
 namespace gemmac::rt {
 
-/// auto and map: map the file and ask for 2 MiB pages. copy: read into anonymous 2 MiB pages (seconds per GiB). off: map
-/// and ask for nothing.
+/// auto and map: map the file and ask for 2 MiB pages. copy: read into anonymous 2 MiB pages (seconds per
+/// GiB). off: map and ask for nothing.
 enum class HugePages { Auto, Map, Copy, Off };
 
 struct Section {
@@ -40,8 +40,8 @@ public:
   /// The tokenizer's bytes, mapped on the first call.
   std::span<const char> tokenizer();
 
-  /// Share of the weights' resident pages that are 2 MiB pages, 0..1. Touches up to 64 blocks of the mapping if
-  /// `sample`, for commands that do not run the model.
+  /// Share of the weights' resident pages that are 2 MiB pages, 0..1. Touches up to 64 blocks of the mapping
+  /// if `sample`, for commands that do not run the model.
   double hugePageShare(bool sample) const;
   /// Reads every byte; the name of the first section whose hash is wrong, or "" if all are right.
   std::string verify() const;

@@ -1,5 +1,6 @@
-// The tail of every executable: [ELF][pad to 2 MiB][weights][tokenizer][index JSON][footer]. Shared by the writer
-// (codegen/Emit) and the reader (runtime/Payload). All sections start at multiples of 64, weights at one of 2 MiB.
+// The tail of every executable: [ELF][pad to 2 MiB][weights][tokenizer][index JSON][footer]. Shared by the
+// writer (codegen/Emit) and the reader (runtime/Payload). All sections start at multiples of 64, weights at
+// one of 2 MiB.
 #pragma once
 
 #include <stdint.h>
@@ -11,7 +12,7 @@ constexpr char kFooterMagic[8] = {'G', 'M', 'F', 'O', 'O', 'T', '0', '1'};
 
 /// The last 64 bytes of the file.
 struct PayloadFooter {
-  uint64_t indexOffset;  ///< from the start of the file
+  uint64_t indexOffset; ///< from the start of the file
   uint64_t indexBytes;
   uint64_t fileBytes;    ///< of the whole file, footer included: a truncated or extended file is refused
   uint64_t indexHash[2]; ///< XXH3 128 of the index (low, high)

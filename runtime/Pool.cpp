@@ -1,5 +1,6 @@
-// See Pool.h. The barrier: the last to arrive refills the count and then publishes a new generation; the others wait for
-// that. Fields written by run() are published by epoch_ (release) and read after it (acquire).
+// See Pool.h. The barrier: the last to arrive refills the count and then publishes a new generation; the
+// others wait for that. Fields written by run() are published by epoch_ (release) and read after it
+// (acquire).
 #include "runtime/Pool.h"
 
 #include "runtime/Cpu.h"
@@ -8,12 +9,15 @@
 #include <chrono>
 #include <system_error>
 
-extern "C" void gm_barrier(const GmStep *step) { static_cast<gemmac::rt::Pool *>(step->pool)->barrier(step->worker); }
+extern "C" void gm_barrier(const GmStep *step) {
+  static_cast<gemmac::rt::Pool *>(step->pool)->barrier(step->worker);
+}
 
 namespace gemmac::rt {
 
 static int64_t nowNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
@@ -28,8 +32,8 @@ static void waitChange(std::atomic<uint32_t> &word, uint32_t old, int spins) {
 }
 
 Pool::Pool(int workers) : workers_(workers), missing_(workers) {
-  // A phase lasts 10 us to 1 ms and a pause about 40 ns: 4000 bridge most waits. With more workers than CPUs a spinning
-  // worker only keeps the one it waits for from running.
+  // A phase lasts 10 us to 1 ms and a pause about 40 ns: 4000 bridge most waits. With more workers than CPUs
+  // a spinning worker only keeps the one it waits for from running.
   spins_ = workers > affinityCpus() ? 16 : 4000;
   try {
     for (int w = 1; w < workers; ++w)
@@ -37,7 +41,8 @@ Pool::Pool(int workers) : workers_(workers), missing_(workers) {
   } catch (const std::system_error &e) {
     const size_t made = threads_.size();
     stop();
-    throw Failure(kLacking, cat("cannot start worker ", made + 1, " of ", workers, ": ", e.what(), "; use fewer with -t"));
+    throw Failure(kLacking, cat("cannot start worker ", made + 1, " of ", workers, ": ", e.what(),
+                                "; use fewer with -t"));
   }
 }
 

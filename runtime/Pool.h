@@ -1,6 +1,6 @@
-// The workers: N of them run one function together (SPMD), with one kind of barrier. Thread 0 is the caller. Between
-// steps the others wait, first spinning, then asleep. Nothing here decides who computes what: generated code claims
-// tasks from counters, so that results do not depend on N or on timing.
+// The workers: N of them run one function together (SPMD), with one kind of barrier. Thread 0 is the caller.
+// Between steps the others wait, first spinning, then asleep. Nothing here decides who computes what:
+// generated code claims tasks from counters, so that results do not depend on N or on timing.
 #pragma once
 
 #include "runtime/Abi.h"
@@ -23,15 +23,15 @@ public:
 
   int workers() const { return workers_; }
 
-  /// Runs entry on every worker and returns when all have returned from it. Worker w gets a copy of `proto` with its
-  /// `worker`, its `pool`, and `scratch` moved on by w * scratchStride bytes.
+  /// Runs entry on every worker and returns when all have returned from it. Worker w gets a copy of `proto`
+  /// with its `worker`, its `pool`, and `scratch` moved on by w * scratchStride bytes.
   void run(GmEntry entry, const GmStep &proto, uint64_t scratchStride);
 
   /// Returns once every worker has called it; writes before it are visible after it.
   void barrier(int64_t worker);
 
-  /// While set, worker 0 notes the time (ns, steady clock) at the start of a step and after each barrier, as far as the
-  /// vector's capacity goes.
+  /// While set, worker 0 notes the time (ns, steady clock) at the start of a step and after each barrier, as
+  /// far as the vector's capacity goes.
   void setProfile(std::vector<int64_t> *times) { profile_ = times; }
 
 private:

@@ -8,41 +8,51 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iostream>
+#include <memory>
 #include <new>
 
 namespace gemmac::rt {
 
 void note(const std::string &text) { std::fprintf(stderr, "note: %s\n", text.c_str()); }
 
-std::string readFile(const std::string &path) {
-  std::ifstream file(path, std::ios::binary);
+/// The rest of a stream. Not by iostreams: they report a folder by an exception of their own.
+static std::string readAll(FILE *file, const std::string &name) {
   std::string text;
-  if (file)
-    text.assign(std::istreambuf_iterator<char>(file), {});
-  if (!file.is_open() || file.bad())
-    throw Failure(kBadInput, cat("cannot read '", path, "': ", std::strerror(errno ? errno : EIO)));
+  char buffer[1 << 16];
+  while (const size_t n = std::fread(buffer, 1, sizeof buffer, file))
+    text.append(buffer, n);
+  if (interrupted())
+    throw Interrupted();
+  if (std::ferror(file))
+    throw Failure(kBadInput, cat("cannot read ", name, ": ", std::strerror(errno)));
   return text;
+}
+
+std::string readFile(const std::string &path) {
+  const std::unique_ptr<FILE, int (*)(FILE *)> file(std::fopen(path.c_str(), "rbe"), std::fclose);
+  if (!file)
+    throw Failure(kBadInput, cat("cannot read '", path, "': ", std::strerror(errno)));
+  return readAll(file.get(), cat("'", path, "'"));
 }
 
 int64_t contextOf(const Program &program, const Options &options) {
   const int64_t compiled = program.manifest.context;
   if (options.context.value_or(0) > compiled)
-    throw Failure(kBadUsage, cat("-c: found ", *options.context, ", but the executable was compiled for ", compiled,
-                                 " tokens; compile with --context=", *options.context));
+    throw Failure(kBadUsage, cat("-c: found ", *options.context, ", but the executable was compiled for ",
+                                 compiled, " tokens; compile with --context=", *options.context));
   return options.context.value_or(compiled);
 }
 
 static std::string promptText(const Program &program, const Options &o) {
   if (program.manifest.hasTemplate && !o.raw)
-    throw Failure(kBadUsage, "this checkpoint has a chat template and templates are not supported yet; add --raw to "
-                             "give the text as it is, markup included");
+    throw Failure(kBadUsage,
+                  "this checkpoint has a chat template and templates are not supported yet; add --raw to "
+                  "give the text as it is, markup included");
   if (o.prompt)
     return *o.prompt;
   if (o.file)
     return readFile(*o.file);
-  return {std::istreambuf_iterator<char>(std::cin), {}};
+  return readAll(stdin, "stdin");
 }
 
 std::vector<int32_t> promptIds(const Program &program, const Options &o, const Tokenizer &tokenizer) {
@@ -62,8 +72,9 @@ std::vector<int32_t> promptIds(const Program &program, const Options &o, const T
   if (ids.empty())
     throw Failure(kBadInput, "the prompt is empty, expected at least one token");
   if (static_cast<int64_t>(ids.size()) > context)
-    throw Failure(kBadInput, cat("the prompt has ", ids.size(), " tokens, the context holds ", context, "; shorten it",
-                                 context < m.context ? ", raise -c" : "", " or compile with a larger --context"));
+    throw Failure(kBadInput,
+                  cat("the prompt has ", ids.size(), " tokens, the context holds ", context, "; shorten it",
+                      context < m.context ? ", raise -c" : "", " or compile with a larger --context"));
   if (!o.ids && !o.raw)
     note("this checkpoint has no chat template: the text is continued as it is, as with --raw");
   return ids;
@@ -95,12 +106,13 @@ static bool runsTheModel(Command c) {
   return c == Command::Run || c == Command::Logits || c == Command::Perplexity || c == Command::Bench;
 }
 
-static int runProgram(int argc, const char *const *argv, const GmModel &model, const std::string &payloadPath) {
+static int runProgram(int argc, const char *const *argv, const GmModel &model,
+                      const std::string &payloadPath) {
   const auto start = std::chrono::steady_clock::now();
   const Manifest manifest = readManifest(model);
   if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
-    writeOut(cat(manifest.name, " (", manifest.quantize, ", compute ", manifest.compute, "), compiled by gemmac ",
-                 manifest.version, "\n"));
+    writeOut(cat(manifest.name, " (", manifest.quantize, ", compute ", manifest.compute,
+                 "), compiled by gemmac ", manifest.version, "\n"));
     return kDone;
   }
   const Parsed parsed = parseCommandLine(argc, argv);
@@ -110,7 +122,7 @@ static int runProgram(int argc, const char *const *argv, const GmModel &model, c
   }
   if (runsTheModel(parsed.options.command))
     requireFeatures(manifest.features);
-  installSignals();
+  installSignals(runsTheModel(parsed.options.command));
   Payload payload(payloadPath);
   return dispatch({start, argc > 0 ? argv[0] : "", manifest, payload}, parsed.options);
 }

@@ -69,7 +69,8 @@ int32_t argmax(const float *logits, int64_t vocab) {
 
 Sampler::Sampler(const SamplingParams &params, int64_t vocab, std::optional<double> softcap,
                  std::vector<int32_t> suppress)
-    : params_(params), vocab_(vocab), softcap_(softcap), suppress_(std::move(suppress)), random_(params.seed) {
+    : params_(params), vocab_(vocab), softcap_(softcap), suppress_(std::move(suppress)),
+      random_(params.seed) {
   candidates_.reserve(static_cast<size_t>(vocab));
   recent_.reserve(kRecent);
 }
@@ -112,7 +113,8 @@ void Sampler::collect(const float *logits) {
       candidates_.push_back(c);
       if (k && candidates_.size() == k)
         std::make_heap(candidates_.begin(), candidates_.end(), before);
-    } else if (c.logit > candidates_.front().logit) { // the heap's front is the worst; a tie has the larger id
+    } else if (c.logit >
+               candidates_.front().logit) { // the heap's front is the worst; a tie has the larger id
       std::pop_heap(candidates_.begin(), candidates_.end(), before);
       candidates_.back() = c;
       std::push_heap(candidates_.begin(), candidates_.end(), before);
@@ -122,7 +124,8 @@ void Sampler::collect(const float *logits) {
     std::sort(candidates_.begin(), candidates_.end(), before);
 }
 
-/// Keeps the shortest prefix in descending order whose probabilities sum to topP, and sorts only as far as needed.
+/// Keeps the shortest prefix in descending order whose probabilities sum to topP, and sorts only as far as
+/// needed.
 void Sampler::cutTopP() {
   const auto before = [](const Candidate &a, const Candidate &b) { return a.before(b); };
   const float most = std::min_element(candidates_.begin(), candidates_.end(), before)->logit;
@@ -149,7 +152,8 @@ int32_t Sampler::draw() {
   const double most = std::min_element(candidates_.begin(), candidates_.end(), before)->logit;
   const auto weight = [&](const Candidate &c) {
     const double below = c.logit - most;
-    return params_.minP > 0 && portableExp(below) < params_.minP ? 0 : portableExp(below / params_.temperature);
+    return params_.minP > 0 && portableExp(below) < params_.minP ? 0
+                                                                 : portableExp(below / params_.temperature);
   };
   double total = 0;
   for (const Candidate &c : candidates_)

@@ -1,5 +1,6 @@
-// From logits to the next token. Order: repeat penalty (on logits before the softcap), softcap, top-k, top-p, min-p,
-// temperature, draw. The same logits and seed give the same token on every machine: own generator, own exp, ties by id.
+// From logits to the next token. Order: repeat penalty (on logits before the softcap), softcap, top-k, top-p,
+// min-p, temperature, draw. The same logits and seed give the same token on every machine: own generator, own
+// exp, ties by id.
 #pragma once
 
 #include <array>
@@ -32,7 +33,8 @@ struct SamplingParams {
 class Sampler {
 public:
   /// `softcap`: the cap that the logits already carry, if any. `suppress`: ids never drawn.
-  Sampler(const SamplingParams &params, int64_t vocab, std::optional<double> softcap, std::vector<int32_t> suppress);
+  Sampler(const SamplingParams &params, int64_t vocab, std::optional<double> softcap,
+          std::vector<int32_t> suppress);
 
   /// The next token from logits [vocab], which it may change; -1 if none is finite.
   int32_t sample(float *logits);

@@ -18,13 +18,17 @@ static int64_t mostRows(const Manifest &m) {
   return std::max({m.decode.rows, m.prefillNone.rows, m.prefillLast.rows, m.prefillAll.rows});
 }
 
-/// Workers' scratch starts on pages of its own: no two workers write one cache line, and no two share its TLB entry.
-static uint64_t scratchStride(const Manifest &m) { return roundUp(std::max<uint64_t>(m.scratchBytes, 64), 4096); }
+/// Workers' scratch starts on pages of its own: no two workers write one cache line, and no two share its TLB
+/// entry.
+static uint64_t scratchStride(const Manifest &m) {
+  return roundUp(std::max<uint64_t>(m.scratchBytes, 64), 4096);
+}
 
 Session::Session(const Manifest &manifest, const char *weights, int workers, int64_t context)
     : manifest_(manifest), context_(context), counterBytes_(counterBytes(manifest)),
       scratchStride_(scratchStride(manifest)),
-      arena_(Region::anonymous(manifest.arenaBytes, true, "the arena (activations and KV caches)")), pool_(workers) {
+      arena_(Region::anonymous(manifest.arenaBytes, true, "the arena (activations and KV caches)")),
+      pool_(workers) {
   const uint64_t idBytes = roundUp(static_cast<uint64_t>(mostRows(manifest)) * sizeof(int32_t), 64);
   const uint64_t head = roundUp(counterBytes_ + 2 * idBytes, 4096);
   uint64_t scratch = 0, total = 0;
@@ -97,7 +101,8 @@ float *Session::prefillLast(std::span<const int32_t> ids) {
   return step(ids.size() == 1 ? manifest_.decode : last, ids);
 }
 
-void Session::prefillAll(std::span<const int32_t> ids, const std::function<void(int64_t, const float *)> &row) {
+void Session::prefillAll(std::span<const int32_t> ids,
+                         const std::function<void(int64_t, const float *)> &row) {
   checkRoom(static_cast<int64_t>(ids.size()));
   const Entry &entry = manifest_.prefillAll.run ? manifest_.prefillAll : manifest_.decode;
   for (int64_t done = 0; !ids.empty();) {

@@ -1,5 +1,5 @@
-// One sequence being computed: the arena with its KV caches, the workers, and the position. Takes all its memory at
-// construction; prefill and decode allocate nothing.
+// One sequence being computed: the arena with its KV caches, the workers, and the position. Takes all its
+// memory at construction; prefill and decode allocate nothing.
 #pragma once
 
 #include "runtime/Memory.h"

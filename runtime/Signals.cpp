@@ -15,18 +15,20 @@ bool interrupted() { return interruptFlag != 0; }
 static void onInterrupt(int) { interruptFlag = 1; }
 
 static void onBus(int) {
-  constexpr char kMessage[] = "error: a page of the weights cannot be read: the file was cut or its disk fails; copy it "
-                              "again from the original or compile it again\n";
+  constexpr char kMessage[] =
+      "error: a page of the weights cannot be read: the file was cut or its disk fails; copy it "
+      "again from the original or compile it again\n";
   const ssize_t ignored = write(2, kMessage, sizeof kMessage - 1);
   (void)ignored;
   _exit(kLacking);
 }
 
-void installSignals() {
+void installSignals(bool graceful) {
   struct sigaction action = {};
   action.sa_handler = onInterrupt;
   action.sa_flags = static_cast<int>(SA_RESETHAND); // the second one meets the default: it kills
-  sigaction(SIGINT, &action, nullptr);
+  if (graceful)
+    sigaction(SIGINT, &action, nullptr);
   action.sa_handler = onBus;
   sigaction(SIGBUS, &action, nullptr);
   action.sa_flags = 0;

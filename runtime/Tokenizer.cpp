@@ -1,5 +1,6 @@
-// See Tokenizer.h. Ids and offsets from the blob are bounds-checked where they are used: its tables are not hashed at
-// start. Encoding is O(n log n): a queue of candidate merges over linked symbols, stale ones recognised when popped.
+// See Tokenizer.h. Ids and offsets from the blob are bounds-checked where they are used: its tables are not
+// hashed at start. Encoding is O(n log n): a queue of candidate merges over linked symbols, stale ones
+// recognised when popped.
 #include "runtime/Tokenizer.h"
 
 #include "runtime/Failure.h"

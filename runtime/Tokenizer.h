@@ -1,5 +1,5 @@
-// Text to token ids and back (gemma4.md section 6), from the mapped blob (TokenizerBlob.h) in place. Never fails on
-// text: bytes that are not UTF-8 become byte tokens.
+// Text to token ids and back (gemma4.md section 6), from the mapped blob (TokenizerBlob.h) in place. Never
+// fails on text: bytes that are not UTF-8 become byte tokens.
 #pragma once
 
 #include "runtime/TokenizerBlob.h"
@@ -23,8 +23,8 @@ public:
 
   /// Special tokens in the text are recognised; <bos> is not added.
   std::vector<int32_t> encode(std::string_view text) const;
-  /// As HF's decoder: special tokens are written out, and a run of byte tokens that is not UTF-8 as a whole becomes one
-  /// U+FFFD for each of its bytes.
+  /// As HF's decoder: special tokens are written out, and a run of byte tokens that is not UTF-8 as a whole
+  /// becomes one U+FFFD for each of its bytes.
   std::string decode(std::span<const int32_t> ids) const;
 
   /// The text of one ordinary token, spaces as spaces; "" beyond the vocabulary.
@@ -40,14 +40,16 @@ private:
   void encodeOrdinary(std::string_view text, std::vector<int32_t> &ids) const;
   void appendCharacter(std::string_view character, std::vector<int32_t> &ids) const;
   void merge(std::vector<int32_t> &ids, size_t from) const;
-  template <class T> const T *table(uint64_t offset) const { return reinterpret_cast<const T *>(blob_.data() + offset); }
+  template <class T> const T *table(uint64_t offset) const {
+    return reinterpret_cast<const T *>(blob_.data() + offset);
+  }
 
   std::span<const char> blob_;
   const TokenizerBlobHeader *header_;
-  std::vector<bool> special_;                       ///< by id
-  std::vector<uint32_t> specialLengths_;            ///< distinct, longest first
-  std::array<bool, 256> specialFirst_{};            ///< bytes that special tokens start with
-  std::vector<std::pair<int32_t, uint8_t>> bytes_;  ///< (id, byte), by id
+  std::vector<bool> special_;                      ///< by id
+  std::vector<uint32_t> specialLengths_;           ///< distinct, longest first
+  std::array<bool, 256> specialFirst_{};           ///< bytes that special tokens start with
+  std::vector<std::pair<int32_t, uint8_t>> bytes_; ///< (id, byte), by id
 };
 
 /// Text of a stream of tokens: holds back a character until all of its bytes are there.

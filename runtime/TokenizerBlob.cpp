@@ -1,5 +1,6 @@
-// Writer and checker of TokenizerBlob.h. The writer runs in the compiler, the checker on both sides; it touches every
-// table, so the executable calls it for `verify` only and bounds-checks what it reads otherwise.
+// Writer and checker of TokenizerBlob.h. The writer runs in the compiler, the checker on both sides; it
+// touches every table, so the executable calls it for `verify` only and bounds-checks what it reads
+// otherwise.
 #include "runtime/TokenizerBlob.h"
 
 #include <algorithm>
@@ -48,7 +49,8 @@ std::vector<MergeEntry> hashMerges(const TokenizerBlobInput &in) {
     uint64_t slot = hashPair(left, right) & (table.size() - 1);
     while (table[slot].left >= 0 && (table[slot].left != left || table[slot].right != right))
       slot = (slot + 1) & (table.size() - 1);
-    table[slot] = {left, right, static_cast<int32_t>(rank), result}; // of equal pairs the last counts, as in HF's
+    table[slot] = {left, right, static_cast<int32_t>(rank),
+                   result}; // of equal pairs the last counts, as in HF's
   }
   return table;
 }
@@ -102,7 +104,8 @@ const char *checkIds(const TokenizerBlobHeader &h, const char *base) {
     const uint32_t v = load<uint32_t>(base, h.specialIds, i);
     if (v >= h.vocab)
       return "tokenizer: a special token is beyond the vocabulary";
-    const uint64_t length = load<uint32_t>(base, h.pieceOffsets, v + 1ull) - load<uint32_t>(base, h.pieceOffsets, v);
+    const uint64_t length =
+        load<uint32_t>(base, h.pieceOffsets, v + 1ull) - load<uint32_t>(base, h.pieceOffsets, v);
     if (length == 0 || length > previous)
       return "tokenizer: special tokens are not sorted by length";
     previous = length;
@@ -110,7 +113,9 @@ const char *checkIds(const TokenizerBlobHeader &h, const char *base) {
   for (uint64_t i = 0; i < 256; ++i)
     if (!id(load<int32_t>(base, h.byteIds, i)))
       return "tokenizer: a byte token is beyond the vocabulary";
-  return id(h.bos) && id(h.eos) && id(h.unk) && id(h.pad) ? nullptr : "tokenizer: bos, eos, unk or pad is beyond the vocabulary";
+  return id(h.bos) && id(h.eos) && id(h.unk) && id(h.pad)
+             ? nullptr
+             : "tokenizer: bos, eos, unk or pad is beyond the vocabulary";
 }
 
 } // namespace
@@ -123,8 +128,10 @@ std::string writeTokenizerBlob(const TokenizerBlobInput &in) {
     offsets.push_back(static_cast<uint32_t>(bytes.size()));
   }
   std::vector<uint32_t> special(in.special.begin(), in.special.end());
-  std::stable_sort(special.begin(), special.end(),
-                   [&](uint32_t a, uint32_t b) { return in.pieces[a].size() > in.pieces[b].size(); });
+  std::sort(special.begin(), special.end(), [&](uint32_t a, uint32_t b) {
+    const size_t lengthA = in.pieces[a].size(), lengthB = in.pieces[b].size();
+    return lengthA != lengthB ? lengthA > lengthB : a < b;
+  });
   const std::vector<uint32_t> pieces = hashPieces(in);
   const std::vector<MergeEntry> merges = hashMerges(in);
 
@@ -164,7 +171,8 @@ const char *checkTokenizerHeader(const void *data, uint64_t bytes) {
   if (!power(h.pieceHashSize) || !power(h.mergeHashSize))
     return "tokenizer: a table's size is not a power of two";
   if (!inside(h, h.pieceOffsets, h.vocab + 1ull, 4) || !inside(h, h.pieceBytes, 0, 1) ||
-      !inside(h, h.pieceHash, h.pieceHashSize, 4) || !inside(h, h.mergeHash, h.mergeHashSize, sizeof(MergeEntry)) ||
+      !inside(h, h.pieceHash, h.pieceHashSize, 4) ||
+      !inside(h, h.mergeHash, h.mergeHashSize, sizeof(MergeEntry)) ||
       !inside(h, h.specialIds, h.specials, 4) || !inside(h, h.byteIds, 256, 4))
     return "tokenizer: a table lies beyond its end";
   return nullptr;

@@ -1,6 +1,6 @@
-// The tokenizer as it lies in an executable: little-endian, position independent, used in place (mapped, no start-up
-// work). Written by TokenizerBlob.cpp's writer in the compiler, read by Tokenizer.cpp. Section offsets count from the
-// blob's start; everything is 8-byte aligned.
+// The tokenizer as it lies in an executable: little-endian, position independent, used in place (mapped, no
+// start-up work). Written by TokenizerBlob.cpp's writer in the compiler, read by Tokenizer.cpp. Section
+// offsets count from the blob's start; everything is 8-byte aligned.
 #pragma once
 
 #include <array>
@@ -12,22 +12,22 @@
 namespace gemmac {
 
 struct TokenizerBlobHeader {
-  char magic[8];               ///< "GMTOK1\0\0"
-  uint64_t bytes;              ///< of the whole blob
+  char magic[8];                           ///< "GMTOK1\0\0"
+  uint64_t bytes;                          ///< of the whole blob
   uint32_t vocab, merges, specials, flags; ///< flags: 0 for BPE with byte fallback
   int32_t bos, eos, unk, pad;
-  uint64_t pieceOffsets;       ///< u32[vocab + 1] into pieceBytes
+  uint64_t pieceOffsets; ///< u32[vocab + 1] into pieceBytes
   uint64_t pieceBytes;
-  uint64_t pieceHash;          ///< u32[pieceHashSize], id + 1 or 0, open addressing, linear probing
-  uint64_t pieceHashSize;      ///< a power of two
-  uint64_t mergeHash;          ///< MergeEntry[mergeHashSize], keyed by (left, right)
-  uint64_t mergeHashSize;      ///< a power of two
-  uint64_t specialIds;         ///< u32[specials], longest piece first
-  uint64_t byteIds;            ///< i32[256]
+  uint64_t pieceHash;     ///< u32[pieceHashSize], id + 1 or 0, open addressing, linear probing
+  uint64_t pieceHashSize; ///< a power of two
+  uint64_t mergeHash;     ///< MergeEntry[mergeHashSize], keyed by (left, right)
+  uint64_t mergeHashSize; ///< a power of two
+  uint64_t specialIds;    ///< u32[specials], longest piece first
+  uint64_t byteIds;       ///< i32[256]
 };
 
 struct MergeEntry {
-  int32_t left, right;         ///< left < 0: empty
+  int32_t left, right; ///< left < 0: empty
   int32_t rank, result;
 };
 
@@ -42,7 +42,8 @@ struct TokenizerBlobInput {
 
 /// Serialises `in`. Deterministic.
 std::string writeTokenizerBlob(const TokenizerBlobInput &in);
-/// Null if the header is right and every table lies within `bytes`: constant time, for the start of an executable.
+/// Null if the header is right and every table lies within `bytes`: constant time, for the start of an
+/// executable.
 const char *checkTokenizerHeader(const void *data, uint64_t bytes);
 /// Null if `data` is a whole, consistent blob (every offset and id in range), else what is wrong with it.
 const char *checkTokenizerBlob(const void *data, uint64_t bytes);
@@ -50,11 +51,13 @@ const char *checkTokenizerBlob(const void *data, uint64_t bytes);
 /// Hashes shared by writer and reader.
 inline uint64_t hashBytes(const char *p, size_t n) {
   uint64_t h = 0x9E3779B97F4A7C15ull ^ n;
-  for (size_t i = 0; i < n; ++i) h = (h ^ static_cast<unsigned char>(p[i])) * 0x100000001B3ull;
+  for (size_t i = 0; i < n; ++i)
+    h = (h ^ static_cast<unsigned char>(p[i])) * 0x100000001B3ull;
   return h ^ (h >> 29);
 }
 inline uint64_t hashPair(int32_t a, int32_t b) {
-  uint64_t h = (static_cast<uint64_t>(static_cast<uint32_t>(a)) << 32 | static_cast<uint32_t>(b)) * 0x9E3779B97F4A7C15ull;
+  uint64_t h = (static_cast<uint64_t>(static_cast<uint32_t>(a)) << 32 | static_cast<uint32_t>(b)) *
+               0x9E3779B97F4A7C15ull;
   return h ^ (h >> 32);
 }
 

@@ -13,7 +13,7 @@ namespace {
 /// One query head against one KV head of a cache.
 class Head {
 public:
-  Head(PhaseEmitter &e, const CacheView &cache, int64_t heads, int64_t window)
+  Head(PhaseEmitter &e, CacheView cache, int64_t heads, int64_t window)
       : e(e), k(e.k), cache(cache), dim(cache.op.getHeadDim()), slots(cache.op.getSlots()), window(window),
         element(elementBytes(cache.op.getType())) {
     Value kvHead = k.div(e.column, heads / cache.op.getHeads());
@@ -41,7 +41,7 @@ public:
 private:
   PhaseEmitter &e;
   KernelBuilder &k;
-  const CacheView &cache;
+  CacheView cache;
   int64_t dim, slots, window, element;
   Value keys, values;
 };
@@ -117,7 +117,7 @@ static Value headOf(PhaseEmitter &e, const View &v, Value row, int64_t width) {
 
 void emitOp(PhaseEmitter &e, step::AttentionOp op) {
   KernelBuilder &k = e.k;
-  const CacheView &cache = e.cache(op.getCache());
+  CacheView cache = e.cache(op.getCache());
   View to = e.view(op.getDst()), from = e.view(op.getQ());
   Head head(e, cache, op.getHeads(), op.getWindow());
   double scale = op.getScale().convertToDouble();
@@ -144,7 +144,7 @@ void emitOp(PhaseEmitter &e, step::AttentionOp op) {
 
 void emitOp(PhaseEmitter &e, step::QkOp op) {
   KernelBuilder &k = e.k;
-  const CacheView &cache = e.cache(op.getCache());
+  CacheView cache = e.cache(op.getCache());
   View to = e.view(op.getDst()), from = e.view(op.getQ());
   int64_t positions = to.width / op.getHeads();
   Head head(e, cache, op.getHeads(), op.getWindow());
@@ -164,7 +164,7 @@ void emitOp(PhaseEmitter &e, step::QkOp op) {
 
 void emitOp(PhaseEmitter &e, step::PvOp op) {
   KernelBuilder &k = e.k;
-  const CacheView &cache = e.cache(op.getCache());
+  CacheView cache = e.cache(op.getCache());
   View to = e.view(op.getDst()), from = e.view(op.getP());
   Head head(e, cache, op.getHeads(), op.getWindow());
   e.forRows([&](Value row) {
@@ -175,7 +175,7 @@ void emitOp(PhaseEmitter &e, step::PvOp op) {
 }
 
 /// One head of a row into its slot: a column of a block of 16 keys, or a row of values.
-static void writeHead(KernelBuilder &k, const CacheView &cache, step::Which which, Value in, Value head, Value slot) {
+static void writeHead(KernelBuilder &k, CacheView cache, step::Which which, Value in, Value head, Value slot) {
   int64_t dim = cache.op.getHeadDim(), slots = cache.op.getSlots(), element = elementBytes(cache.op.getType());
   bool narrow = element == 2;
   if (which == step::Which::K) {
@@ -202,7 +202,7 @@ static void writeHead(KernelBuilder &k, const CacheView &cache, step::Which whic
 
 void emitOp(PhaseEmitter &e, step::CacheWriteOp op) {
   KernelBuilder &k = e.k;
-  const CacheView &cache = e.cache(op.getCache());
+  CacheView cache = e.cache(op.getCache());
   View from = e.view(op.getSrc());
   int64_t dim = cache.op.getHeadDim(), heads = from.width / dim;
   Value firstHead = k.add(k.mul(e.column, op.getHeadStride()), op.getHead());

@@ -47,7 +47,7 @@ void emitOp(PhaseEmitter &e, step::ScaleOp op) {
 }
 
 void emitOp(PhaseEmitter &e, step::ScaleByOp op) {
-  const WeightView &w = e.weight(op.getWeight());
+  WeightView w = e.weight(op.getWeight());
   bool scalar = w.op.getN() == 1;
   Value one = scalar ? e.k.splat(e.k.load(e.k.f32(), w.base)) : Value();
   mapRows(e, op.getDst(), {op.getSrc()}, [&](ArrayRef<Value> x, Lanes lanes) {

@@ -106,7 +106,7 @@ void Gather::panels() {
 
 void emitOp(PhaseEmitter &e, step::EmbedOp op) {
   View to = e.view(op.getDst());
-  const WeightView &w = e.weight(op.getTable());
+  WeightView w = e.weight(op.getTable());
   Value scale = e.k.vf(op.getScale().convertToDouble());
   e.forRows([&](Value row) {
     Gather gather{e, w.op, w.base, e.k.sext(e.tokenOf(row), e.k.i64()), scale, e.rowOf(to, row)};

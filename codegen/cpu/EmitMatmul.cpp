@@ -36,7 +36,7 @@ void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value act
 void emitOp(PhaseEmitter &e, step::MatmulOp op) {
   KernelBuilder &k = e.k;
   View to = e.view(op.getDst()), act = e.view(op.getAct());
-  const WeightView &w = e.weight(op.getWeight());
+  WeightView w = e.weight(op.getWeight());
   Value panels = k.at(w.base, k.mul(e.column, taskBytes(w.op)));
   Value first = e.row ? e.row : k.c(0), rows = e.row ? k.c(1) : e.liveRows;
   callMatmul(e, w.op, op.getFormat(), e.rowOf(act, first), act.ld, panels, e.rowOf(to, first), to.ld, rows);

@@ -67,7 +67,7 @@ void emitOp(PhaseEmitter &e, step::CombineOp op) {
 void emitOp(PhaseEmitter &e, step::ExpertMatmulOp op) {
   KernelBuilder &k = e.k;
   View to = e.view(op.getDst()), act = e.view(op.getAct()), indices = e.view(op.getIndices());
-  const WeightView &w = e.weight(op.getWeight());
+  WeightView w = e.weight(op.getWeight());
   int64_t tiles = w.op.getN() / w.op.getTile();
   Value slot = k.div(e.column, tiles), tile = k.rem(e.column, tiles);
   e.forRows([&](Value row) {

@@ -11,7 +11,7 @@ namespace gemmac::cpu {
 static std::vector<float> inverseFrequencies(step::RopeTableOp op) {
   std::vector<float> table;
   double theta = op.getTheta().convertToDouble();
-  for (int64_t i = 0; i < op.getAngles(); ++i) {
+  for (int64_t i = 0, n = op.getAngles(); i < n; ++i) {
     float exponent = static_cast<float>(2 * i) / static_cast<float>(op.getHeadDim());
     float power = static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
     table.push_back(1.0f / power / static_cast<float>(op.getFactor().convertToDouble()));

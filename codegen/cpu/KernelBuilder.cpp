@@ -127,7 +127,7 @@ Value KernelBuilder::loadLanes(Value row, Lanes lanes) {
   Value from = at(row, mul(lanes.first, 4));
   if (!lanes.mask)
     return load(vec(f32()), from);
-  return LLVM::MaskedLoadOp::create(b, loc, vec(f32()), from, lanes.mask, ValueRange{vf(0)}, 4);
+  return LLVM::MaskedLoadOp::create(b, loc, vec(f32()), from, lanes.mask, vf(0), 4u, /*nontemporal=*/false);
 }
 
 void KernelBuilder::storeLanes(Value x, Value row, Lanes lanes) {

@@ -97,8 +97,8 @@ public:
   /// Absolute position of a row, i64.
   Value positionOf(Value row) { return k.sext(perRow(Positions, row), k.i64()); }
   Value stepField(StepField field, mlir::Type type) { return k.load(type, k.at(gmStep, field)); }
-  const WeightView &weight(llvm::StringRef name) { return weights.find(name)->second; }
-  const CacheView &cache(llvm::StringRef name) { return caches.find(name)->second; }
+  WeightView weight(llvm::StringRef name) { return weights.find(name)->second; }
+  CacheView cache(llvm::StringRef name) { return caches.find(name)->second; }
   /// Scores of one query head: private memory behind the plan's.
   Value scoreScratch() { return k.at(stepField(Scratch, k.ptr()), planScratch); }
 

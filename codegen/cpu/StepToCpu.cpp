@@ -161,8 +161,8 @@ FailureOr<func::FuncOp> ProgramEmitter::phaseFunction(step::PhaseOp phase, const
   func::FuncOp &function = phases[key.text];
   if (function)
     return function;
-  OpBuilder builder(program.getContext());
-  Type pointer = LLVM::LLVMPointerType::get(program.getContext()), i64 = builder.getI64Type();
+  OpBuilder builder(program->getContext());
+  Type pointer = LLVM::LLVMPointerType::get(program->getContext()), i64 = builder.getI64Type();
   SmallVector<Type> types{pointer, pointer, i64, i64};
   types.append(key.buffers.size() + key.weights.size() + 2 * key.caches.size(), pointer);
   function = library.declare(functionName(phase.getName(), names), types, /*exported=*/false);
@@ -231,7 +231,7 @@ LogicalResult ProgramEmitter::fillPhase(PhaseEmitter &e, func::FuncOp function, 
 }
 
 LogicalResult ProgramEmitter::emitEntry(step::EntryOp entry) {
-  Type pointer = LLVM::LLVMPointerType::get(program.getContext());
+  Type pointer = LLVM::LLVMPointerType::get(program->getContext());
   func::FuncOp function = library.declare(("gm_entry_" + entry.getSymName()).str(), {pointer}, /*exported=*/true);
   OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
   KernelBuilder k(builder, entry.getLoc(), target);
@@ -265,7 +265,7 @@ LogicalResult ProgramEmitter::emitEntry(step::EntryOp entry) {
 LogicalResult ProgramEmitter::run() {
   if (failed(checkPlanned()))
     return failure();
-  Type pointer = LLVM::LLVMPointerType::get(program.getContext());
+  Type pointer = LLVM::LLVMPointerType::get(program->getContext());
   barrier = library.declare("gm_barrier", {pointer}, /*exported=*/true);
   barrier.setPrivate();
   for (auto entry : program.getBody().getOps<step::EntryOp>())
@@ -282,7 +282,7 @@ LogicalResult emitCpu(step::ProgramOp program, ModuleOp dst, const Target &targe
 }
 
 int64_t emitterExtraScratch(step::ProgramOp program) {
-  int64_t positions = 0, context = program.getContext();
+  int64_t positions = 0, context = static_cast<int64_t>(program.getContext());
   program.walk([&](step::AttentionOp op) {
     // A window that starts in the middle of a block of 16 touches one block more.
     int64_t window = op.getWindow() > 0 ? roundUp(op.getWindow() - 1, cpu::kLanes) + cpu::kLanes : context;

@@ -16,8 +16,8 @@ static int64_t headColumns(int64_t heads, int64_t headDim) {
 static LogicalResult verifyHeads(Operation *op, int64_t heads, int64_t kvHeads) {
   if (heads > 0 && kvHeads > 0 && heads % kvHeads == 0)
     return success();
-  return op->emitOpError() << "has " << dimText(heads) << " heads, expected a positive multiple of the " << kvHeads
-                           << " KV heads";
+  return op->emitOpError() << "has " << dimText(heads) << " heads, expected a positive multiple of the "
+                           << kvHeads << " KV heads";
 }
 
 LogicalResult CacheUpdateOp::verify() {
@@ -40,9 +40,9 @@ LogicalResult CacheUpdateOp::verifySymbolUses(SymbolTableCollection &symbols) {
   int64_t heads = cache.getHeads(), headDim = cache.getHeadDim();
   if (heads == kv.getHeads() && headDim == kv.getHeadDim())
     return success();
-  InFlightDiagnostic diagnostic = emitOpError()
-                                  << "result has " << kv.getHeads() << " heads of " << kv.getHeadDim()
-                                  << ", expected " << heads << " of " << headDim << " as cache " << getCacheAttr();
+  InFlightDiagnostic diagnostic = emitOpError() << "result has " << kv.getHeads() << " heads of "
+                                                << kv.getHeadDim() << ", expected " << heads << " of "
+                                                << headDim << " as cache " << getCacheAttr();
   diagnostic.attachNote(cache.getLoc()) << "cache defined here";
   return failure();
 }
@@ -51,7 +51,8 @@ LogicalResult QkOp::verify() {
   KvType kv = getKv().getType();
   int64_t heads = getHeads(), window = getWindow();
   if (failed(verifyHeads(*this, heads, kv.getHeads())) ||
-      failed(verifyColumns(*this, "q", columnsOf(getQ()), "heads * head_dim", headColumns(heads, kv.getHeadDim()))))
+      failed(verifyColumns(*this, "q", columnsOf(getQ()), "heads * head_dim",
+                           headColumns(heads, kv.getHeadDim()))))
     return failure();
   SmallVector<int64_t> expected{rowsOf(getQ()), heads, ShapedType::kDynamic};
   if (ArrayRef<int64_t> shape = getType().getShape(); shape != ArrayRef<int64_t>(expected))

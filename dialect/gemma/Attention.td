@@ -46,6 +46,7 @@ def Gemma_PvOp : Gemma_Op<"pv", [Pure, Gemma_RowWise, AllTypesMatch<["pos", "seq
   let description = [{
     - C1: p is [rows, heads, ?] and heads is a multiple of the KV heads
     - C2: the result has heads * head_dim columns and p's rows
+    - C3: pos and seq have as many rows as p
   }];
   let arguments = (ins 3DTensorOf<[F32]>:$p, Gemma_KvType:$kv, Gemma_RowIndex:$pos, Gemma_RowIndex:$seq);
   let results = (outs Gemma_Rows2D:$result);

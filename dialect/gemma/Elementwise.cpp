@@ -38,8 +38,8 @@ LogicalResult ScaleByOp::verifySymbolUses(SymbolTableCollection &symbols) {
   int64_t columns = columnsOf(getX());
   if (shape.size() == 1 && (shape[0] == 1 || shape[0] == columns))
     return success();
-  InFlightDiagnostic diagnostic = emitOpError() << "weight " << getWeightAttr() << " has shape " << shapeText(shape)
-                                                << ", expected 1 or " << dimText(columns);
+  InFlightDiagnostic diagnostic = emitOpError() << "weight " << getWeightAttr() << " has shape "
+                                                << shapeText(shape) << ", expected 1 or " << dimText(columns);
   diagnostic.attachNote(weight.getLoc()) << "weight defined here";
   return failure();
 }
@@ -56,13 +56,14 @@ LogicalResult SliceOp::verify() {
   int64_t offset = getOffset(), size = getSize(), columns = columnsOf(getX());
   if (offset < 0 || size <= 0 || ShapedType::isDynamic(columns) || from.getRank() == 0 || size > columns ||
       offset > columns - size)
-    return emitOpError() << "takes columns [" << offset << ", " << offset << " + " << size << ") of x, which has "
-                         << dimText(columns) << ", expected some that it has";
+    return emitOpError() << "takes columns [" << offset << ", " << offset << " + " << size
+                         << ") of x, which has " << dimText(columns) << ", expected some that it has";
   SmallVector<int64_t> shape(from.getShape());
   shape.back() = size;
   if (to.getShape() == ArrayRef<int64_t>(shape))
     return success();
-  return emitOpError() << "result has shape " << shapeText(to.getShape()) << ", expected " << shapeText(shape);
+  return emitOpError() << "result has shape " << shapeText(to.getShape()) << ", expected "
+                       << shapeText(shape);
 }
 
 OpFoldResult SliceOp::fold(FoldAdaptor) {

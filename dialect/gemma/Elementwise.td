@@ -22,7 +22,7 @@ def Gemma_GeluOp : Gemma_Unary<"gelu"> {
 }
 def Gemma_ScaleOp : Gemma_Unary<"scale"> {
   let summary = "x * factor, a compile-time constant";
-  let description = "A scale by 1 folds away; scales of scales fold into one.";
+  let description = "A scale by 1 folds away; scales of scales fold into one, which rounds once where two rounded twice.";
   let arguments = (ins Gemma_Activation:$x, F64Attr:$factor);
   let hasFolder = 1;
   let hasCanonicalizer = 1;

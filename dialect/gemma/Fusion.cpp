@@ -19,7 +19,7 @@ LogicalResult YieldOp::verify() {
                          << " as the results of the fusion";
   for (auto [index, types] : llvm::enumerate(llvm::zip(getOperandTypes(), fusion.getResultTypes())))
     if (auto [value, result] = types; value != result)
-      return emitOpError() << "value " << index << " is " << value << ", expected " << result
-                           << " as result " << index << " of the fusion";
+      return emitOpError() << "value " << index << " is " << value << ", expected " << result << " as result "
+                           << index << " of the fusion";
   return success();
 }

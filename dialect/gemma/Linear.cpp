@@ -27,5 +27,6 @@ LogicalResult LinearOp::verify() {
 }
 
 LogicalResult LinearOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  return verifyWeightShape(*this, symbols, getWeightAttr(), "weight", {columnsOf(getResult()), columnsOf(getX())});
+  return verifyWeightShape(*this, symbols, getWeightAttr(), "weight",
+                           {columnsOf(getResult()), columnsOf(getX())});
 }

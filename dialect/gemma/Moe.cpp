@@ -8,7 +8,8 @@ static LogicalResult verifyShape(Operation *op, StringRef what, Value value, Arr
   ArrayRef<int64_t> shape = cast<RankedTensorType>(value.getType()).getShape();
   if (shape == expected)
     return success();
-  return op->emitOpError() << what << " has shape " << shapeText(shape) << ", expected " << shapeText(expected);
+  return op->emitOpError() << what << " has shape " << shapeText(shape) << ", expected "
+                           << shapeText(expected);
 }
 
 LogicalResult TopKOp::verify() {
@@ -43,8 +44,9 @@ LogicalResult ExpertLinearOp::verifySymbolUses(SymbolTableCollection &symbols) {
   int64_t outputs = columnsOf(getResult()), inputs = columnsOf(getX());
   if (shape.size() == 3 && shape[1] == outputs && shape[2] == inputs)
     return success();
-  InFlightDiagnostic diagnostic = emitOpError() << "weight " << getWeightAttr() << " has shape " << shapeText(shape)
-                                                << ", expected Ex" << shapeText({outputs, inputs});
+  InFlightDiagnostic diagnostic = emitOpError()
+                                  << "weight " << getWeightAttr() << " has shape " << shapeText(shape)
+                                  << ", expected Ex" << shapeText({outputs, inputs});
   diagnostic.attachNote(weight.getLoc()) << "weight defined here";
   return failure();
 }

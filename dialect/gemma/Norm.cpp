@@ -7,8 +7,8 @@ using namespace gemmac::gemma;
 LogicalResult RmsNormOp::verify() {
   int64_t group = getGroup(), columns = columnsOf(getX());
   if (group <= 0 || ShapedType::isDynamic(columns) || columns % group != 0)
-    return emitOpError() << "group is " << group << ", expected a positive divisor of the " << dimText(columns)
-                         << " columns of x";
+    return emitOpError() << "group is " << group << ", expected a positive divisor of the "
+                         << dimText(columns) << " columns of x";
   double eps = getEps().convertToDouble();
   if (!(eps >= 0))
     return emitOpError() << "eps is " << eps << ", expected at least 0";

@@ -24,15 +24,16 @@ LogicalResult WeightOp::verify() {
       return emitOpError() << "shape is " << shapeText(getShape())
                            << ", expected static dimensions of at least 1";
   if (auto literal = getLiteralAttr(); literal && literal.getShapedType().getShape() != getShape())
-    return emitOpError() << "literal has shape " << shapeText(literal.getShapedType().getShape()) << ", expected "
-                         << shapeText(getShape());
+    return emitOpError() << "literal has shape " << shapeText(literal.getShapedType().getShape())
+                         << ", expected " << shapeText(getShape());
   return success();
 }
 
 LogicalResult CacheOp::verify() {
   int64_t heads = getHeads(), headDim = getHeadDim(), window = getWindow();
   if (heads <= 0 || headDim <= 0)
-    return emitOpError() << "heads is " << heads << " and head_dim " << headDim << ", expected both at least 1";
+    return emitOpError() << "heads is " << heads << " and head_dim " << headDim
+                         << ", expected both at least 1";
   if (window < 0)
     return emitOpError() << "window is " << window << ", expected at least 0 (0 keeps every position)";
   return success();

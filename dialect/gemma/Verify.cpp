@@ -32,32 +32,34 @@ WeightOp lookupWeight(Operation *op, SymbolTableCollection &symbols, FlatSymbolR
   return nullptr;
 }
 
-LogicalResult verifyWeightShape(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr ref, StringRef role,
-                                ArrayRef<int64_t> shape) {
+LogicalResult verifyWeightShape(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr ref,
+                                StringRef role, ArrayRef<int64_t> shape) {
   WeightOp weight = lookupWeight(op, symbols, ref, role);
   if (!weight)
     return failure();
   if (weight.getShape() == shape)
     return success();
-  InFlightDiagnostic diagnostic = op->emitOpError() << role << " " << ref << " has shape "
-                                                    << shapeText(weight.getShape()) << ", expected "
-                                                    << shapeText(shape);
+  InFlightDiagnostic diagnostic = op->emitOpError()
+                                  << role << " " << ref << " has shape " << shapeText(weight.getShape())
+                                  << ", expected " << shapeText(shape);
   diagnostic.attachNote(weight.getLoc()) << "weight defined here";
   return failure();
 }
 
-LogicalResult verifySameRows(Operation *op, StringRef what, int64_t rows, StringRef other, int64_t otherRows) {
+LogicalResult verifySameRows(Operation *op, StringRef what, int64_t rows, StringRef other,
+                             int64_t otherRows) {
   if (rows == otherRows)
     return success();
   return op->emitOpError() << what << " has " << dimText(rows) << " rows, expected " << dimText(otherRows)
                            << " as " << other;
 }
 
-LogicalResult verifyColumns(Operation *op, StringRef what, int64_t columns, StringRef meaning, int64_t expected) {
+LogicalResult verifyColumns(Operation *op, StringRef what, int64_t columns, StringRef meaning,
+                            int64_t expected) {
   if (columns == expected)
     return success();
-  return op->emitOpError() << what << " has " << dimText(columns) << " columns, expected " << dimText(expected)
-                           << " = " << meaning;
+  return op->emitOpError() << what << " has " << dimText(columns) << " columns, expected "
+                           << dimText(expected) << " = " << meaning;
 }
 
 } // namespace gemmac::gemma

@@ -1,5 +1,6 @@
-// What the verifiers of the gemma dialect share: resolving weights and caches, and comparing shapes, each with one
-// wording of its diagnostic. Every function returns failure only after it has emitted a diagnostic on `op`.
+// What the verifiers of the gemma dialect share: resolving weights and caches, and comparing shapes, each
+// with one wording of its diagnostic. Every function returns failure only after it has emitted a diagnostic
+// on `op`.
 #pragma once
 
 #include "dialect/gemma/Gemma.h"
@@ -16,8 +17,8 @@ mlir::LogicalResult verifyWeightShape(mlir::Operation *op, mlir::SymbolTableColl
                                       llvm::ArrayRef<int64_t> shape);
 
 /// Two row counts are the same: both `?`, or the same number.
-mlir::LogicalResult verifySameRows(mlir::Operation *op, llvm::StringRef what, int64_t rows, llvm::StringRef other,
-                                   int64_t otherRows);
+mlir::LogicalResult verifySameRows(mlir::Operation *op, llvm::StringRef what, int64_t rows,
+                                   llvm::StringRef other, int64_t otherRows);
 
 /// A column count (never `?`) is `expected`, where `meaning` says what that stands for.
 mlir::LogicalResult verifyColumns(mlir::Operation *op, llvm::StringRef what, int64_t columns,

@@ -5,6 +5,9 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <algorithm>
+#include <cstdlib>
+
 using namespace mlir;
 
 namespace gemmac::step {
@@ -134,7 +137,9 @@ private:
     int64_t headDim = cache && cache.getHeadDimAttr() ? int64_t(cache.getHeadDim()) : access.tile.width;
     int64_t head = write.getHead(), stride = write.getHeadStride();
     // What does not fit is refused by cache_write's own verifier; here it only must not wrap around.
-    if (!llvm::MulOverflow(stride, headDim, stride) && !llvm::MulOverflow(head, headDim, head)) {
+    constexpr int64_t limit = int64_t(1) << 40;
+    if (!llvm::MulOverflow(stride, headDim, stride) && !llvm::MulOverflow(head, headDim, head) &&
+        std::max(std::abs(stride), std::abs(head)) <= limit) {
       access.tile.stride = stride;
       access.tile.offset = head - stride * place.begin;
     }
@@ -201,7 +206,7 @@ SmallVector<LiveRange> liveRangesOf(EntryOp entry) {
 std::optional<int64_t> checkedBytes(MemRefType type) {
   int64_t bytes = type.getElementTypeBitWidth() / 8;
   for (int64_t dim : type.getShape())
-    if (dim < 0 || llvm::MulOverflow(bytes, dim, bytes) || bytes > (int64_t(1) << 62))
+    if (dim < 0 || llvm::MulOverflow(bytes, dim, bytes) || bytes > kMaxBufferBytes)
       return std::nullopt;
   return bytes;
 }

@@ -1,5 +1,6 @@
-// What the ops of a phase read and write, and from which phase to which a shared buffer is live. The verifiers prove with
-// it that tasks do not race, the memory plan packs the arena with it: one description, so that both agree.
+// What the ops of a phase read and write, and from which phase to which a shared buffer is live. The
+// verifiers prove with it that tasks do not race, the memory plan packs the arena with it: one description,
+// so that both agree.
 #pragma once
 
 #include "dialect/step/Step.h"
@@ -8,8 +9,9 @@
 
 namespace gemmac::step {
 
-/// Columns [offset + stride * c, ... + width) for column task c of the phase. Inside a `case`, c still counts from the
-/// phase's first column task, so that offset may be negative there; for every task that runs the op the sum is not.
+/// Columns [offset + stride * c, ... + width) for column task c of the phase. Inside a `case`, c still counts
+/// from the phase's first column task, so that offset may be negative there; for every task that runs the op
+/// the sum is not.
 struct Tile {
   int64_t offset = 0, stride = 0, width = 0;
 
@@ -20,7 +22,8 @@ struct Tile {
   int64_t end(int64_t c) const { return begin(c) + width; }
 };
 
-/// Where an op of a phase stands: which column tasks [begin, end) run it. The prologue belongs to no column task: [0, 1).
+/// Where an op of a phase stands: which column tasks [begin, end) run it. The prologue belongs to no column
+/// task: [0, 1).
 struct Place {
   PhaseOp phase;
   bool prologue = false;
@@ -28,8 +31,8 @@ struct Place {
 };
 Place placeOf(mlir::Operation *op);
 
-/// One operand's (or cache's) worth of reading or writing by an op. In a by_row phase a task touches its own row only, in
-/// others all live rows; a cache is read as a whole and written one slot a row.
+/// One operand's (or cache's) worth of reading or writing by an op. In a by_row phase a task touches its own
+/// row only, in others all live rows; a cache is read as a whole and written one slot a row.
 struct Access {
   mlir::Operation *op = nullptr;
   mlir::Value buffer;            ///< result of a step.buffer; null for a cache
@@ -42,8 +45,8 @@ struct Access {
   bool isPrivate() const;
 };
 
-/// The accesses of one tile op, reads first; of a step.phase or step.case: those of all ops in it, in order. None for a
-/// step.tile (a view), and none for weights, which nobody writes.
+/// The accesses of one tile op, reads first; of a step.phase or step.case: those of all ops in it, in order.
+/// None for a step.tile (a view), and none for weights, which nobody writes.
 llvm::SmallVector<Access> accessesOf(mlir::Operation *op);
 
 /// The step.buffer behind a buffer value or a tile of one; null for any other value.
@@ -53,7 +56,8 @@ bool isPrivate(mlir::Value buffer);
 /// The phases of an entry in order.
 llvm::SmallVector<PhaseOp> phasesOf(EntryOp entry);
 
-/// Phases first..last (indices into phasesOf) in which a shared buffer is live. Logits are live to the last phase.
+/// Phases first..last (indices into phasesOf) in which a shared buffer is live. Logits are live to the last
+/// phase.
 struct LiveRange {
   BufferOp buffer;
   int64_t first = 0, last = 0;
@@ -66,7 +70,12 @@ llvm::SmallVector<LiveRange> liveRangesOf(EntryOp entry);
 /// The buffer an entry yields; null if it yields none.
 BufferOp logitsOf(EntryOp entry);
 
-/// Bytes of rows * columns elements, not rounded; none if that does not fit 2^62 or the shape is not static.
+/// The most bytes of a buffer and the most column tasks of a phase: columns of any task are then far from
+/// wrapping.
+constexpr int64_t kMaxBufferBytes = int64_t(1) << 44;
+constexpr int64_t kMaxCols = int64_t(1) << 20;
+
+/// Bytes of rows * columns elements, not rounded; none if those are too many or the shape is not static.
 std::optional<int64_t> checkedBytes(mlir::MemRefType type);
 
 } // namespace gemmac::step

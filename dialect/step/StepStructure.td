@@ -46,7 +46,8 @@ def Step_WeightOp : Step_Op<"weight", [Symbol, HasParent<"ProgramOp">, DeclareOp
     `offset` is in bytes from the start of the weights, a multiple of 64.
 
     - C1: n, k, tile positive; tile a multiple of 16 that divides n for p16 formats
-    - C2: sources not empty, each naming a gemma.weight of the module; interleave needs at least two
+    - C2: sources not empty, each naming a gemma.weight of the module; interleave needs at least two, or one of experts
+          whose two halves are interleaved, and a tile that gives each part a multiple of 16 rows
     - C3: offset, where set, is a non-negative multiple of 64
     - C4: experts is non-negative, and 0 unless the format is p16; vec has k = 1
   }];
@@ -96,13 +97,14 @@ def Step_YieldOp : Step_Op<"yield", [Terminator, Pure, ParentOneOf<["EntryOp"]>]
   let assemblyFormat = "attr-dict ($logits^ `:` type($logits))?";
   let builders = [OpBuilder<(ins), [{ (void)$_builder; (void)$_state; }]>];
 }
-def Step_BufferOp : Step_Op<"buffer", [HasParent<"EntryOp">, MemoryEffects<[MemAlloc]>]> {
+def Step_BufferOp : Step_Op<"buffer", [HasParent<"EntryOp">, MemoryEffects<[MemAlloc]>,
+    DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "a buffer of activations";
   let description = [{
     Row-major, rows `ld` = columns elements apart. Space "private": in the scratch of whoever runs tasks, valid within
     one phase; else in the arena. `offset` in bytes, a multiple of 64, set by the memory plan.
 
-    - C1: static shape of positive dimensions and at most 2^62 bytes, no layout, memory space none or "private"
+    - C1: static shape of positive dimensions and at most 2^44 bytes, no layout, memory space none or "private"
     - C2: offset, where set, is a non-negative multiple of 64
   }];
   let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$offset);
@@ -132,7 +134,7 @@ def Step_PhaseOp : Step_Op<"phase", [HasParent<"EntryOp">, NoRegionArguments, No
     Grid: `cols` column tasks, times the live rows if `by_row`. `rows` says which rows are live. `bytes` and `flops` are what
     the phase moves and computes for one live row and, in `row_bytes`, `row_flops`, for each further one (cost model).
 
-    - C1: cols is positive; bytes, flops, row_bytes and row_flops are not negative
+    - C1: cols is 1 to 2^20; bytes, flops, row_bytes and row_flops are not negative
     - C2: no task reads or writes what another task of the phase writes. For buffers: no column of a row that column task c
       writes is read or written by a column task c' != c, or read by the prologue. This holds where every access to a
       written buffer is a tile of the same offset and stride and of a width <= stride, or cols = 1; products read the
@@ -169,7 +171,7 @@ def Step_TileOp : Step_Op<"tile", [Pure, ParentOneOf<["PhaseOp", "CaseOp"]>]> {
   let description = [{
     All rows, or the task's row in a by_row phase. A buffer used without a tile is a tile of offset 0, stride 0, full width.
 
-    - C1: offset, stride non-negative, width positive, and the tile of the last task ends within the buffer, which is no tile
+    - C1: offset non-negative, stride 0 to the columns of the buffer, width positive, and the tile of the last task ends within the buffer, which is no tile
     - C2: the result has the buffer's rows, element type and memory space, and `width` columns
   }];
   let arguments = (ins Step_Buf:$buffer, I64Attr:$offset, I64Attr:$stride, I64Attr:$width);

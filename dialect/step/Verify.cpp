@@ -71,18 +71,20 @@ LogicalResult verifyVec(Operation *op, SymbolTableCollection &symbols, FlatSymbo
   if (weight.getFormat() == Format::Vec && llvm::is_contained(lengths, int64_t(weight.getN())))
     return success();
   InFlightDiagnostic diagnostic = op->emitOpError()
-                                  << role << " " << ref << " is " << stringifyFormat(weight.getFormat()) << " of "
-                                  << int64_t(weight.getN()) << ", expected vec of ";
-  llvm::interleave(lengths, [&](int64_t length) { diagnostic << length; }, [&] { diagnostic << " or "; });
+                                  << role << " " << ref << " is " << stringifyFormat(weight.getFormat())
+                                  << " of " << int64_t(weight.getN()) << ", expected vec of ";
+  llvm::interleave(
+      lengths, [&](int64_t length) { diagnostic << length; }, [&] { diagnostic << " or "; });
   diagnostic.attachNote(weight.getLoc()) << "weight defined here";
   return failure();
 }
 
-LogicalResult verifyColumns(Operation *op, StringRef what, Value buffer, StringRef meaning, int64_t expected) {
+LogicalResult verifyColumns(Operation *op, StringRef what, Value buffer, StringRef meaning,
+                            int64_t expected) {
   if (columnsOf(buffer) == expected)
     return success();
-  return op->emitOpError() << what << " has " << columnsOf(buffer) << " columns, expected " << expected << " = "
-                           << meaning;
+  return op->emitOpError() << what << " has " << columnsOf(buffer) << " columns, expected " << expected
+                           << " = " << meaning;
 }
 
 } // namespace gemmac::step

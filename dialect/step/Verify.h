@@ -1,5 +1,5 @@
-// What the verifiers of the step dialect share: resolving symbols of the program and comparing columns, each with one
-// wording of its diagnostic. A null or failed result means that a diagnostic was emitted on `op`.
+// What the verifiers of the step dialect share: resolving symbols of the program and comparing columns, each
+// with one wording of its diagnostic. A null or failed result means that a diagnostic was emitted on `op`.
 #pragma once
 
 #include "dialect/step/StepAccess.h"
@@ -25,8 +25,9 @@ bool isPanelFormat(Format format);
 bool isRowsFormat(Format format);
 
 /// `ref` names a vec weight of n elements.
-mlir::LogicalResult verifyVec(mlir::Operation *op, mlir::SymbolTableCollection &symbols, mlir::FlatSymbolRefAttr ref,
-                              llvm::StringRef role, llvm::ArrayRef<int64_t> lengths);
+mlir::LogicalResult verifyVec(mlir::Operation *op, mlir::SymbolTableCollection &symbols,
+                              mlir::FlatSymbolRefAttr ref, llvm::StringRef role,
+                              llvm::ArrayRef<int64_t> lengths);
 
 /// `what` has `expected` columns, which stands for `meaning`.
 mlir::LogicalResult verifyColumns(mlir::Operation *op, llvm::StringRef what, mlir::Value buffer,

@@ -28,10 +28,10 @@ LogicalResult CacheWriteOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (!llvm::MulOverflow(stride, place.end - place.begin - 1, last) && !llvm::AddOverflow(last, head, last) &&
       !llvm::AddOverflow(last, columns / headDim, last) && last <= heads)
     return success();
-  InFlightDiagnostic diagnostic = emitOpError() << "writes heads " << head << " + " << stride << " * "
-                                                << place.end - place.begin - 1 << " + " << columns / headDim
-                                                << ", expected at most the " << heads << " of cache "
-                                                << getCacheAttr();
+  InFlightDiagnostic diagnostic = emitOpError()
+                                  << "writes heads " << head << " + " << stride << " * "
+                                  << place.end - place.begin - 1 << " + " << columns / headDim
+                                  << ", expected at most the " << heads << " of cache " << getCacheAttr();
   diagnostic.attachNote(cache.getLoc()) << "cache defined here";
   return failure();
 }
@@ -41,7 +41,9 @@ static LogicalResult verifyGrid(Operation *op, int64_t heads, int64_t window) {
   Place place = placeOf(op);
   if (place.prologue || !place.phase.getByRow() || place.end - place.begin != heads)
     return op->emitOpError() << "runs in " << place.end - place.begin << " column tasks of a "
-                             << (place.prologue ? "prologue" : place.phase.getByRow() ? "by_row phase" : "phase")
+                             << (place.prologue           ? "prologue"
+                                 : place.phase.getByRow() ? "by_row phase"
+                                                          : "phase")
                              << ", expected " << heads << " = heads of a by_row phase";
   for (Value value : op->getOperands())
     if (value.getDefiningOp<TileOp>())
@@ -67,11 +69,12 @@ static LogicalResult verifyCacheRead(Operation *op, CacheOp cache, int64_t heads
 }
 
 /// heads * each columns, as far as that is a number.
-static LogicalResult verifyHeadColumns(Operation *op, StringRef what, Value buffer, StringRef meaning, int64_t heads,
-                                       int64_t each) {
+static LogicalResult verifyHeadColumns(Operation *op, StringRef what, Value buffer, StringRef meaning,
+                                       int64_t heads, int64_t each) {
   int64_t expected;
   if (llvm::MulOverflow(heads, each, expected))
-    return op->emitOpError() << "has " << heads << " heads of " << each << " columns, expected fewer than 2^63";
+    return op->emitOpError() << "has " << heads << " heads of " << each
+                             << " columns, expected fewer than 2^63";
   return verifyColumns(op, what, buffer, meaning, expected);
 }
 

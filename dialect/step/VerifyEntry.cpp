@@ -1,5 +1,5 @@
-// Verifies an entry as a whole: the order of its ops, that nothing is read before it is written, and that buffers which
-// are live together do not overlap in the arena.
+// Verifies an entry as a whole: the order of its ops, that nothing is read before it is written, and that
+// buffers which are live together do not overlap in the arena.
 #include "dialect/step/Verify.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -13,15 +13,17 @@ static LogicalResult verifyOrder(EntryOp entry) {
   PhaseOp open; // the last phase that no barrier followed
   for (Operation &op : *entry.getBody().begin()) {
     if (!isa<BufferOp, PhaseOp, BarrierOp, PrefetchOp, YieldOp>(op))
-      return op.emitOpError() << "stands in a step.entry, expected only buffers, phases, barriers and prefetches";
+      return op.emitOpError()
+             << "stands in a step.entry, expected only buffers, phases, barriers and prefetches";
     if (isa<BarrierOp>(op))
       open = nullptr;
     auto phase = dyn_cast<PhaseOp>(op);
     if (!phase)
       continue;
     if (open) {
-      InFlightDiagnostic diagnostic = phase.emitOpError() << "\"" << phase.getName() << "\" follows \""
-                                                          << open.getName() << "\" without a barrier, expected one";
+      InFlightDiagnostic diagnostic = phase.emitOpError()
+                                      << "\"" << phase.getName() << "\" follows \"" << open.getName()
+                                      << "\" without a barrier, expected one";
       diagnostic.attachNote(open.getLoc()) << "earlier phase is here";
       return failure();
     }
@@ -46,7 +48,8 @@ static LogicalResult verifyLogits(EntryOp entry) {
   if (rowsOf(logits) == expected)
     return success();
   return yield.emitOpError() << "yields buffer " << bufferName(logits) << " of " << rowsOf(logits)
-                             << " rows, expected " << expected << " for logits(" << stringifyLogits(kind) << ")";
+                             << " rows, expected " << expected << " for logits(" << stringifyLogits(kind)
+                             << ")";
 }
 
 namespace {
@@ -95,7 +98,8 @@ private:
 
   static LogicalResult report(const Access &read) {
     InFlightDiagnostic diagnostic = read.op->emitOpError()
-                                    << "reads buffer " << bufferName(read.buffer) << " before it is written, expected "
+                                    << "reads buffer " << bufferName(read.buffer)
+                                    << " before it is written, expected "
                                     << (read.isPrivate() ? "this phase" : "an earlier phase or this task")
                                     << " to write it first";
     diagnostic.attachNote(read.buffer.getLoc()) << "buffer defined here";
@@ -125,18 +129,18 @@ static LogicalResult verifyOverlap(EntryOp entry) {
   llvm::erase_if(ranges, [](LiveRange &range) { return !range.buffer.getOffsetAttr(); });
   for (auto [index, a] : llvm::enumerate(ranges))
     for (LiveRange &b : llvm::drop_begin(ranges, index + 1)) {
-      // No sums that could wrap: offsets are at least 0, sizes at most 2^62.
+      // No sums that could wrap: offsets are at least 0, sizes at most 2^44.
       int64_t from = *a.buffer.getOffset(), other = *b.buffer.getOffset();
       int64_t size = *checkedBytes(a.buffer.getType()), otherSize = *checkedBytes(b.buffer.getType());
       bool overlap = from <= other ? other - from < size : from - other < otherSize;
       if (!overlap || !a.meets(b))
         continue;
       InFlightDiagnostic diagnostic = b.buffer.emitOpError()
-                                      << bufferName(b.buffer.getResult()) << " of bytes [" << other << ", " << other
-                                      << " + " << otherSize << "), live in phases " << b.first << " to " << b.last
-                                      << ", overlaps " << bufferName(a.buffer.getResult()) << " of bytes [" << from
-                                      << ", " << from << " + " << size << "), live in phases " << a.first << " to "
-                                      << a.last;
+                                      << bufferName(b.buffer.getResult()) << " of bytes [" << other << ", "
+                                      << other << " + " << otherSize << "), live in phases " << b.first
+                                      << " to " << b.last << ", overlaps " << bufferName(a.buffer.getResult())
+                                      << " of bytes [" << from << ", " << from << " + " << size
+                                      << "), live in phases " << a.first << " to " << a.last;
       diagnostic.attachNote(a.buffer.getLoc()) << "other buffer is here";
       return failure();
     }

@@ -1,5 +1,6 @@
-// Proves that the tasks of a phase are independent: whatever order and place they run in, the values are the same.
-// Ranges of columns are compared exactly, task against task, so that the diagnostic can name two tasks that race.
+// Proves that the tasks of a phase are independent: whatever order and place they run in, the values are the
+// same. Ranges of columns are compared exactly, task against task, so that the diagnostic can name two tasks
+// that race.
 #include "dialect/step/Verify.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -9,12 +10,12 @@ using namespace gemmac::step;
 
 LogicalResult PhaseOp::verify() {
   int64_t cols = getCols();
-  if (cols <= 0)
-    return emitOpError() << "cols is " << cols << ", expected at least 1";
-  for (auto [name, value] :
-       {std::pair<StringRef, int64_t>("bytes", getBytes()), std::pair<StringRef, int64_t>("flops", getFlops()),
-        std::pair<StringRef, int64_t>("row_bytes", getRowBytes()),
-        std::pair<StringRef, int64_t>("row_flops", getRowFlops())})
+  if (cols <= 0 || cols > kMaxCols)
+    return emitOpError() << "cols is " << cols << ", expected 1 to " << kMaxCols;
+  for (auto [name, value] : {std::pair<StringRef, int64_t>("bytes", getBytes()),
+                             std::pair<StringRef, int64_t>("flops", getFlops()),
+                             std::pair<StringRef, int64_t>("row_bytes", getRowBytes()),
+                             std::pair<StringRef, int64_t>("row_flops", getRowFlops())})
     if (value < 0)
       return emitOpError() << name << " is " << value << ", expected at least 0";
   return success();
@@ -129,17 +130,17 @@ private:
       bool own = access.isPrivate() && phase.getByRow() && rows == 1 && !usedInPrologue(access.buffer);
       if (rows == live || all || own)
         continue;
-      return access.op->emitOpError() << (access.write ? "writes" : "reads") << " buffer "
-                                      << bufferName(access.buffer) << " of " << rows << " rows, expected " << live
-                                      << " in a phase of rows(" << stringifyRows(phase.getRows()) << ")";
+      return access.op->emitOpError()
+             << (access.write ? "writes" : "reads") << " buffer " << bufferName(access.buffer) << " of "
+             << rows << " rows, expected " << live << " in a phase of rows(" << stringifyRows(phase.getRows())
+             << ")";
     }
     return success();
   }
 
   bool usedInPrologue(Value buffer) {
-    return llvm::any_of(accesses, [&](const Access &access) {
-      return access.buffer == buffer && access.place.prologue;
-    });
+    return llvm::any_of(
+        accesses, [&](const Access &access) { return access.buffer == buffer && access.place.prologue; });
   }
   bool writtenInPrologue(Value buffer) {
     return llvm::any_of(accesses, [&](const Access &access) {
@@ -157,9 +158,10 @@ private:
           continue;
         for (int64_t c = read.place.begin; c < read.place.end; ++c)
           if (read.tile.begin(c) < write.tile.end(c) && write.tile.begin(c) < read.tile.end(c))
-            return write.op->emitOpError() << "reads " << columnsText(read, c) << " and writes "
-                                           << columnsText(write, c) << " of buffer " << bufferName(write.buffer)
-                                           << ", expected the same columns of an elementwise op, or none";
+            return write.op->emitOpError()
+                   << "reads " << columnsText(read, c) << " and writes " << columnsText(write, c)
+                   << " of buffer " << bufferName(write.buffer)
+                   << ", expected the same columns of an elementwise op, or none";
       }
     return success();
   }
@@ -167,7 +169,8 @@ private:
   static bool mayBeInPlace(const Access &read) {
     if (auto rope = dyn_cast<RopeOp>(read.op)) // the table is read for every head
       return bufferOf(rope.getTable()) != bufferOf(rope.getDst());
-    return isa<AddOp, MulOp, GeluOp, CopyOp, ScaleOp, ScaleByOp, SoftcapOp, NormOp, RoundOp, SoftmaxOp>(read.op);
+    return isa<AddOp, MulOp, GeluOp, CopyOp, ScaleOp, ScaleByOp, SoftcapOp, NormOp, RoundOp, SoftmaxOp>(
+        read.op);
   }
 
   /// C2 for caches that are read.
@@ -176,8 +179,9 @@ private:
       for (const Access &read : accesses) {
         if (!write.cache || !write.write || read.write || !sameObject(read, write))
           continue;
-        InFlightDiagnostic diagnostic = emit() << "cache " << write.cache
-                                               << " is written and read in one phase, expected a barrier between";
+        InFlightDiagnostic diagnostic = emit()
+                                        << "cache " << write.cache
+                                        << " is written and read in one phase, expected a barrier between";
         diagnostic.attachNote(write.op->getLoc()) << "written here";
         diagnostic.attachNote(read.op->getLoc()) << "read here";
         return failure();
@@ -203,9 +207,10 @@ private:
   LogicalResult report(const Access &write, const Access &other, Race race) {
     InFlightDiagnostic diagnostic = emit();
     diagnostic << "column task " << race.a << " writes " << columnsText(write, race.a) << " of "
-               << (write.cache ? "cache @" + write.cache.getValue().str() : "buffer " + bufferName(write.buffer))
-               << ", of which task " << race.b << (other.write ? " writes " : " reads ") << columnsText(other, race.b)
-               << ", expected tasks that touch nothing another one writes";
+               << (write.cache ? "cache @" + write.cache.getValue().str()
+                               : "buffer " + bufferName(write.buffer))
+               << ", of which task " << race.b << (other.write ? " writes " : " reads ")
+               << columnsText(other, race.b) << ", expected tasks that touch nothing another one writes";
     diagnostic.attachNote(write.op->getLoc()) << "written here";
     if (other.op != write.op)
       diagnostic.attachNote(other.op->getLoc()) << (other.write ? "and written here" : "read here");
@@ -224,10 +229,10 @@ private:
         std::optional<int64_t> task = findOverlap(read, write);
         if (!task)
           continue;
-        InFlightDiagnostic diagnostic = emit() << "the prologue reads " << columnsText(read, 0) << " of buffer "
-                                               << bufferName(read.buffer) << ", of which column task " << *task
-                                               << " writes " << columnsText(write, *task)
-                                               << ", expected none that a task writes";
+        InFlightDiagnostic diagnostic =
+            emit() << "the prologue reads " << columnsText(read, 0) << " of buffer "
+                   << bufferName(read.buffer) << ", of which column task " << *task << " writes "
+                   << columnsText(write, *task) << ", expected none that a task writes";
         diagnostic.attachNote(write.op->getLoc()) << "written here";
         diagnostic.attachNote(read.op->getLoc()) << "read here";
         return failure();

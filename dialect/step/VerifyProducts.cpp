@@ -7,16 +7,19 @@ using namespace mlir;
 using namespace gemmac::step;
 
 /// A buffer holds `groups` packed vectors of k inputs.
-static LogicalResult verifyPacked(Operation *op, StringRef what, Value buffer, Act act, int64_t k, int64_t groups) {
+static LogicalResult verifyPacked(Operation *op, StringRef what, Value buffer, Act act, int64_t k,
+                                  int64_t groups) {
   Type element = cast<MemRefType>(buffer.getType()).getElementType();
   bool fits = act == Act::I8 ? element.isInteger(8) : element.isF32();
   if (!fits)
     return op->emitOpError() << what << " has elements of " << element << ", expected "
-                             << (act == Act::I8 ? "i8" : "f32") << " for " << stringifyAct(act) << " activations";
+                             << (act == Act::I8 ? "i8" : "f32") << " for " << stringifyAct(act)
+                             << " activations";
   std::optional<int64_t> columns = packedColumns(act, k, groups);
   if (columns && columnsOf(buffer) == *columns)
     return success();
-  InFlightDiagnostic diagnostic = op->emitOpError() << what << " has " << columnsOf(buffer) << " columns, expected ";
+  InFlightDiagnostic diagnostic = op->emitOpError()
+                                  << what << " has " << columnsOf(buffer) << " columns, expected ";
   if (columns)
     diagnostic << *columns;
   else
@@ -40,11 +43,11 @@ static LogicalResult verifyProductWeight(Operation *op, WeightOp weight, Act act
   bool int8 = format == Format::Q8P16 || format == Format::Q4P16;
   if (fits && (act != Act::I8 || int8))
     return success();
-  InFlightDiagnostic diagnostic = op->emitOpError()
-                                  << "weight @" << weight.getSymName() << " is " << stringifyFormat(format)
-                                  << " with " << int64_t(weight.getExperts()) << " experts, expected "
-                                  << (act == Act::I8 ? "q8p16 or q4p16" : "a p16 format") << " with "
-                                  << (experts ? "some" : "none") << " for " << stringifyAct(act) << " activations";
+  InFlightDiagnostic diagnostic =
+      op->emitOpError() << "weight @" << weight.getSymName() << " is " << stringifyFormat(format) << " with "
+                        << int64_t(weight.getExperts()) << " experts, expected "
+                        << (act == Act::I8 ? "q8p16 or q4p16" : "a p16 format") << " with "
+                        << (experts ? "some" : "none") << " for " << stringifyAct(act) << " activations";
   diagnostic.attachNote(weight.getLoc()) << "weight defined here";
   return failure();
 }
@@ -55,12 +58,13 @@ static LogicalResult verifyTasks(Operation *op, WeightOp weight, int64_t slots) 
   int64_t n = weight.getN(), tile = weight.getTile(), tasks = place.end - place.begin, expected;
   if (!llvm::MulOverflow(n / tile, slots, expected) && expected == tasks)
     return success();
-  return op->emitOpError() << "runs in " << tasks << " column tasks, expected " << slots << " * " << n << " / "
-                           << tile << " = slots * n / tile of weight @" << weight.getSymName();
+  return op->emitOpError() << "runs in " << tasks << " column tasks, expected " << slots << " * " << n
+                           << " / " << tile << " = slots * n / tile of weight @" << weight.getSymName();
 }
 
 LogicalResult MatmulOp::verify() {
-  return placeOf(*this).prologue ? emitOpError() << "stands in a prologue, expected in a phase's body" : success();
+  return placeOf(*this).prologue ? emitOpError() << "stands in a prologue, expected in a phase's body"
+                                 : success();
 }
 
 LogicalResult MatmulOp::verifySymbolUses(SymbolTableCollection &symbols) {

@@ -1,4 +1,5 @@
-// Verifies a program as a whole: caches large enough for every entry, and an arena in which caches overlap nothing.
+// Verifies a program as a whole: caches large enough for every entry, and an arena in which caches overlap
+// nothing.
 #include "dialect/step/Verify.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -29,8 +30,8 @@ static LogicalResult verifySlots(ProgramOp program, CacheOp cache) {
     needed = window - 1 + rows;
   if (slots >= needed)
     return success();
-  InFlightDiagnostic diagnostic = cache.emitOpError() << "slots is " << slots << ", expected at least " << needed
-                                                      << " for context " << context;
+  InFlightDiagnostic diagnostic = cache.emitOpError() << "slots is " << slots << ", expected at least "
+                                                      << needed << " for context " << context;
   if (window > 0)
     diagnostic << ", window " << window << " and " << rows << " rows";
   return failure();
@@ -69,9 +70,9 @@ static LogicalResult verifyDisjoint(const Piece &piece, const Piece &cache) {
   if (!piece.overlaps(cache))
     return success();
   InFlightDiagnostic diagnostic = piece.op->emitOpError()
-                                  << piece.name << " of bytes [" << piece.offset << ", " << piece.offset << " + "
-                                  << piece.size << ") overlaps " << cache.name << " of bytes [" << cache.offset
-                                  << ", " << cache.offset << " + " << cache.size << ")";
+                                  << piece.name << " of bytes [" << piece.offset << ", " << piece.offset
+                                  << " + " << piece.size << ") overlaps " << cache.name << " of bytes ["
+                                  << cache.offset << ", " << cache.offset << " + " << cache.size << ")";
   diagnostic.attachNote(cache.op->getLoc()) << "cache defined here";
   return failure();
 }
@@ -79,8 +80,9 @@ static LogicalResult verifyDisjoint(const Piece &piece, const Piece &cache) {
 static LogicalResult verifyInside(const Piece &piece, std::optional<uint64_t> arena) {
   if (!arena || (piece.size <= int64_t(*arena) && piece.offset <= int64_t(*arena) - piece.size))
     return success();
-  return piece.op->emitOpError() << piece.name << " of bytes [" << piece.offset << ", " << piece.offset << " + "
-                                 << piece.size << ") ends behind the arena of " << int64_t(*arena) << " bytes";
+  return piece.op->emitOpError() << piece.name << " of bytes [" << piece.offset << ", " << piece.offset
+                                 << " + " << piece.size << ") ends behind the arena of " << int64_t(*arena)
+                                 << " bytes";
 }
 
 /// C3

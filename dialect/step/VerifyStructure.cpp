@@ -1,9 +1,12 @@
-// Verifiers of weights, caches, buffers, tiles, cases, prefetches: what an op can check by itself and its symbols.
+// Verifiers of weights, caches, buffers, tiles, cases, prefetches: what an op can check by itself and its
+// symbols.
 #include "dialect/step/Verify.h"
 
 #include "dialect/gemma/Gemma.h"
 
 #include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
 
 using namespace mlir;
 using namespace gemmac::step;
@@ -28,7 +31,8 @@ static LogicalResult verifyNotNegative(Operation *op, StringRef what, IntegerAtt
 static LogicalResult verifyWeightSizes(WeightOp op) {
   int64_t n = op.getN(), k = op.getK(), tile = op.getTile(), experts = op.getExperts(), total;
   if (n <= 0 || k <= 0 || tile <= 0)
-    return op.emitOpError() << "n is " << n << ", k " << k << " and tile " << tile << ", expected all at least 1";
+    return op.emitOpError() << "n is " << n << ", k " << k << " and tile " << tile
+                            << ", expected all at least 1";
   if (isPanelFormat(op.getFormat()) && (tile % 16 != 0 || n % tile != 0))
     return op.emitOpError() << "tile is " << tile << " and n " << n
                             << ", expected a tile that is a multiple of 16 and divides n";
@@ -51,8 +55,13 @@ LogicalResult WeightOp::verify() {
   for (Attribute source : getSources())
     if (!isa<FlatSymbolRefAttr>(source))
       return emitOpError() << "source is " << source << ", expected the name of a gemma.weight";
-  if (getInterleave() && getSources().size() < 2)
+  // One source of experts is interleaved with itself: gate rows are its first half, up rows its second.
+  if (getInterleave() && getSources().size() < 2 && getExperts() == 0)
     return emitOpError() << "interleaves " << getSources().size() << " source, expected at least 2";
+  int64_t parts = std::max<int64_t>(getSources().size(), 2), tile = getTile();
+  if (getInterleave() && tile % (16 * parts) != 0)
+    return emitOpError() << "tile is " << tile << ", expected a multiple of 16 for each of " << parts
+                         << " interleaved parts";
   return success(succeeded(verifyOffset(*this, "offset", getOffsetAttr())) &&
                  succeeded(verifyNotNegative(*this, "bytes", getBytesAttr())));
 }
@@ -65,7 +74,8 @@ LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
     Operation *found = module ? symbols.lookupSymbolIn(module, ref) : nullptr;
     if (!isa_and_nonnull<gemma::WeightOp>(found))
       return emitOpError() << "source " << ref << " is "
-                           << (found ? "no gemma.weight" : "not defined, expected the name of a gemma.weight");
+                           << (found ? "no gemma.weight"
+                                     : "not defined, expected the name of a gemma.weight");
   }
   return success();
 }
@@ -97,6 +107,9 @@ LogicalResult EntryOp::verify() {
   return success();
 }
 
+/// Printed IR calls a buffer by its name.
+void BufferOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), getName()); }
+
 LogicalResult BufferOp::verify() {
   MemRefType type = getType();
   auto space = dyn_cast_or_null<StringAttr>(type.getMemorySpace());
@@ -108,7 +121,7 @@ LogicalResult BufferOp::verify() {
     if (dim <= 0) // `?` is negative too
       return emitOpError() << "type is " << type << ", expected static dimensions of at least 1";
   if (!checkedBytes(type))
-    return emitOpError() << "type is " << type << ", expected at most 2^62 bytes";
+    return emitOpError() << "type is " << type << ", expected at most 2^44 bytes";
   return verifyOffset(*this, "offset", getOffsetAttr());
 }
 
@@ -126,7 +139,8 @@ LogicalResult PrefetchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   while (next && !isa<PhaseOp>(next))
     next = next->getNextNode();
   if (!next)
-    return emitOpError() << "weight " << getWeightAttr() << " is used by no later phase, expected the next one to";
+    return emitOpError() << "weight " << getWeightAttr()
+                         << " is used by no later phase, expected the next one to";
   WalkResult found = next->walk([&](Operation *op) {
     auto named = [&](NamedAttribute attr) { return attr.getValue() == getWeightAttr(); };
     return llvm::any_of(op->getAttrs(), named) ? WalkResult::interrupt() : WalkResult::advance();
@@ -143,26 +157,28 @@ LogicalResult CaseOp::verify() {
   int64_t begin = getBegin(), end = getEnd(), cols = cast<PhaseOp>((*this)->getParentOp()).getCols();
   if (0 <= begin && begin < end && end <= cols)
     return success();
-  return emitOpError() << "has column tasks [" << begin << ", " << end << "), expected some of [0, " << cols << ")";
+  return emitOpError() << "has column tasks [" << begin << ", " << end << "), expected some of [0, " << cols
+                       << ")";
 }
 
 LogicalResult TileOp::verify() {
   int64_t offset = getOffset(), stride = getStride(), width = getWidth(), columns = columnsOf(getBuffer());
   if (!getBuffer().getDefiningOp<BufferOp>())
     return emitOpError() << "buffer is no result of a step.buffer, expected one";
-  if (offset < 0 || stride < 0 || width <= 0)
+  if (offset < 0 || stride < 0 || width <= 0 || stride > columns)
     return emitOpError() << "offset is " << offset << ", stride " << stride << " and width " << width
-                         << ", expected offset and stride at least 0 and width at least 1";
+                         << ", expected offset at least 0, stride 0 to " << columns
+                         << " and width at least 1";
   Place place = placeOf(*this);
   int64_t last;
   if (llvm::MulOverflow(stride, place.end - place.begin - 1, last) || llvm::AddOverflow(last, offset, last) ||
       llvm::AddOverflow(last, width, last) || last > columns)
-    return emitOpError() << "offset " << offset << " + stride " << stride << " * " << place.end - place.begin - 1
-                         << " + width " << width << " ends behind the " << columns << " columns of buffer "
-                         << bufferName(getBuffer());
+    return emitOpError() << "offset " << offset << " + stride " << stride << " * "
+                         << place.end - place.begin - 1 << " + width " << width << " ends behind the "
+                         << columns << " columns of buffer " << bufferName(getBuffer());
   MemRefType from = getBuffer().getType();
-  auto expected = MemRefType::get({from.getDimSize(0), width}, from.getElementType(), MemRefLayoutAttrInterface(),
-                                  from.getMemorySpace());
+  auto expected = MemRefType::get({from.getDimSize(0), width}, from.getElementType(),
+                                  MemRefLayoutAttrInterface(), from.getMemorySpace());
   if (getType() == expected)
     return success();
   return emitOpError() << "result is " << getType() << ", expected " << expected;

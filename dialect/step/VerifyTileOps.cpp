@@ -38,15 +38,16 @@ LogicalResult NormOp::verify() {
     return failure();
   int64_t group = getGroup();
   if (group <= 0 || columnsOf(getSrc()) % group != 0)
-    return emitOpError() << "group is " << group << ", expected a positive divisor of the " << columnsOf(getSrc())
-                         << " columns of src";
+    return emitOpError() << "group is " << group << ", expected a positive divisor of the "
+                         << columnsOf(getSrc()) << " columns of src";
   double eps = getEps().convertToDouble();
   if (!(eps >= 0))
     return emitOpError() << "eps is " << eps << ", expected at least 0";
   return success();
 }
 LogicalResult NormOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  return getWeightAttr() ? verifyVec(*this, symbols, getWeightAttr(), "weight", int64_t(getGroup())) : success();
+  return getWeightAttr() ? verifyVec(*this, symbols, getWeightAttr(), "weight", int64_t(getGroup()))
+                         : success();
 }
 
 LogicalResult PublishOp::verify() {
@@ -78,10 +79,10 @@ LogicalResult EmbedOp::verifySymbolUses(SymbolTableCollection &symbols) {
   int64_t k = table.getK(), experts = table.getExperts();
   if ((isPanelFormat(format) || isRowsFormat(format)) && experts == 0 && k == columnsOf(getDst()))
     return success();
-  InFlightDiagnostic diagnostic = emitOpError()
-                                  << "table " << getTableAttr() << " is " << stringifyFormat(format) << " with k = "
-                                  << k << " and " << experts << " experts, expected p16 or rows_* with k = "
-                                  << columnsOf(getDst()) << " and none";
+  InFlightDiagnostic diagnostic =
+      emitOpError() << "table " << getTableAttr() << " is " << stringifyFormat(format) << " with k = " << k
+                    << " and " << experts
+                    << " experts, expected p16 or rows_* with k = " << columnsOf(getDst()) << " and none";
   diagnostic.attachNote(table.getLoc()) << "weight defined here";
   return failure();
 }
@@ -89,7 +90,8 @@ LogicalResult EmbedOp::verifySymbolUses(SymbolTableCollection &symbols) {
 LogicalResult TopKOp::verify() {
   int64_t k = getK();
   if (k <= 0 || k > columnsOf(getSrc()))
-    return emitOpError() << "k is " << k << ", expected 1 to " << columnsOf(getSrc()) << " = the columns of src";
+    return emitOpError() << "k is " << k << ", expected 1 to " << columnsOf(getSrc())
+                         << " = the columns of src";
   return success(succeeded(verifyColumns(*this, "weights", getWeights(), "k", k)) &&
                  succeeded(verifyColumns(*this, "indices", getIndices(), "k", k)));
 }
@@ -107,7 +109,8 @@ static LogicalResult verifyAngles(Operation *op, int64_t headDim, int64_t angles
   if (headDim <= 0 || headDim % 2 != 0)
     return op->emitOpError() << "head_dim is " << headDim << ", expected an even, positive number";
   if (angles <= 0 || angles > headDim / 2)
-    return op->emitOpError() << "angles is " << angles << ", expected 1 to " << headDim / 2 << " = head_dim / 2";
+    return op->emitOpError() << "angles is " << angles << ", expected 1 to " << headDim / 2
+                             << " = head_dim / 2";
   return success();
 }
 

@@ -13,8 +13,8 @@ using mlir::success;
 using mlir::Value;
 
 EntryLowering::EntryLowering(ProgramInfo &info, mlir::func::FuncOp function, step::EntryOp entry, bool decode)
-    : info(info), function(function), entry(entry), decode(decode), rows(entry.getRows()), batch(entry.getBatch()),
-      builder(mlir::OpBuilder::atBlockEnd(&entry.getBody().front())) {}
+    : info(info), function(function), entry(entry), decode(decode), rows(entry.getRows()),
+      batch(entry.getBatch()), builder(mlir::OpBuilder::atBlockEnd(&entry.getBody().front())) {}
 
 LogicalResult EntryLowering::run() {
   makeRopeTables();
@@ -82,7 +82,8 @@ LogicalResult EntryLowering::lowerChain(llvm::ArrayRef<mlir::Operation *> ops, l
   return success();
 }
 
-/// The name of a phase of row-wise ops: that of its last op, or "heads" for the norms and ropes before a cache.
+/// The name of a phase of row-wise ops: that of its last op, or "heads" for the norms and ropes before a
+/// cache.
 static std::string chainName(llvm::ArrayRef<mlir::Operation *> ops) {
   std::string last = nameOf(ops.back());
   if (ops.size() > 1 && llvm::any_of(ops, [](mlir::Operation *op) { return llvm::isa<gemma::RopeOp>(op); }))
@@ -91,10 +92,8 @@ static std::string chainName(llvm::ArrayRef<mlir::Operation *> ops) {
 }
 
 LogicalResult EntryLowering::lowerRun(llvm::ArrayRef<mlir::Operation *> ops, llvm::StringRef name) {
-  if (llvm::all_of(ops, [](mlir::Operation *op) { return llvm::isa<gemma::SliceOp>(op); })) {
-    // Views: no phase is needed, and packInPhase with nothing to pack notes them.
-    return packInPhase(ops, {}, Value(), {}, "");
-  }
+  if (llvm::all_of(ops, [](mlir::Operation *op) { return llvm::isa<gemma::SliceOp>(op); }))
+    return noteSlices(ops);
   const int64_t groups = groupsOf(ops.front());
   Phase phase = beginPhase(name.empty() ? chainName(ops) : name.str(), rowsOf(ops.front()), groups, true,
                            ops.back()->getLoc());

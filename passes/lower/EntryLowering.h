@@ -1,6 +1,6 @@
-// One entry function -> one step.entry. Values of the model become views of shared buffers; each fusion (or op outside
-// of one) becomes phases. Invariant: a phase writes only buffers made for it, so nothing is ever updated in place across
-// phases, and what a later phase reads is never private.
+// One entry function -> one step.entry. Values of the model become views of shared buffers; each fusion (or
+// op outside of one) becomes phases. Invariant: a phase writes only buffers made for it, so nothing is ever
+// updated in place across phases, and what a later phase reads is never private.
 #pragma once
 
 #include "dialect/gemma/Gemma.h"
@@ -18,8 +18,8 @@ namespace gemmac::lower {
 
 using Ops = llvm::SmallVector<mlir::Operation *>;
 
-/// Where a value of the model lies: `groups` pieces (slots, heads) of `width` columns, `stride` apart, from column
-/// `offset` of a buffer on. Rank-2 values have one group. Columns behind a piece are padding.
+/// Where a value of the model lies: `groups` pieces (slots, heads) of `width` columns, `stride` apart, from
+/// column `offset` of a buffer on. Rank-2 values have one group. Columns behind a piece are padding.
 struct View {
   mlir::Value buffer;
   int64_t offset = 0, groups = 1, stride = 0, width = 0;
@@ -54,9 +54,26 @@ public:
   mlir::LogicalResult run();
   int64_t numPhases() const { return phases; }
 
-private:
-  friend class Scope;
+  // What emission into a phase needs (Phases.cpp, Scope.cpp).
+  step::Rows rowsOf(mlir::Operation *op) const;
+  int64_t rowCount(step::Rows rows) const;
+  /// Columns of a value; attention scores have the context, rounded up to 16.
+  int64_t widthOf(mlir::Value value) const;
+  /// Somebody outside of the phase reads `value`.
+  bool isExternal(const Phase &phase, mlir::Value value) const;
+  mlir::Value makeBuffer(const Phase &phase, llvm::StringRef name, int64_t rows, int64_t columns,
+                         mlir::Type element, bool isPrivate);
+  /// A shared buffer with as many rows as the phase has.
+  mlir::Value shared(const Phase &phase, llvm::StringRef name, int64_t columns, mlir::Type element = {});
+  mlir::Value privateTile(const Phase &phase, int64_t rows, int64_t columns);
 
+  ProgramInfo &info;
+  llvm::DenseMap<mlir::Value, View> views;          ///< values in shared buffers
+  llvm::DenseMap<mlir::Value, llvm::StringRef> kvs; ///< a !gemma.kv value -> its cache
+  /// (rows, head_dim, angles, theta, factor) -> [cos | sin]
+  std::map<std::tuple<unsigned, int64_t, int64_t, double, double>, mlir::Value> ropeTables;
+
+private:
   // Structure (EntryLowering.cpp).
   mlir::LogicalResult lowerTopLevel(mlir::Operation *op);
   mlir::LogicalResult lowerGroup(Ops ops);
@@ -73,21 +90,14 @@ private:
   mlir::LogicalResult lowerPv(Ops ops, gemma::PvOp op);
 
   // Pieces (Phases.cpp).
-  step::Rows rowsOf(mlir::Operation *op) const;
-  int64_t rowCount(step::Rows rows) const;
-  /// Columns of a value; attention scores have the context, rounded up to 16.
-  int64_t widthOf(mlir::Value value) const;
   Phase beginPhase(llvm::StringRef name, step::Rows rows, int64_t cols, bool byRow, mlir::Location loc);
+  mlir::LogicalResult noteSlices(llvm::ArrayRef<mlir::Operation *> slices);
   void setInside(Phase &phase, llvm::ArrayRef<mlir::Operation *> ops);
-  bool isExternal(const Phase &phase, mlir::Value value) const;
-  mlir::Value makeBuffer(const Phase &phase, llvm::StringRef name, int64_t rows, int64_t columns, mlir::Type element,
-                         bool isPrivate);
-  mlir::Value shared(const Phase &phase, mlir::Operation *maker, int64_t columns, mlir::Type element = {});
   mlir::FailureOr<mlir::Value> wholeBuffer(mlir::Operation *user, mlir::Value value);
   mlir::FailureOr<llvm::StringRef> cacheOf(mlir::Operation *user, mlir::Value kv) const;
 
-  /// Ops before the product: computed in its prologue where it has one row, else in a by_row phase before it. Either
-  /// way `x` ends up packed once for each of `acts`.
+  /// Ops before the product: computed in its prologue where it has one row, else in a by_row phase before it.
+  /// Either way `x` ends up packed once for each of `acts`.
   struct Packed {
     llvm::SmallVector<std::pair<step::Act, mlir::Value>> buffers;
     mlir::Value of(step::Act act) const;
@@ -95,21 +105,17 @@ private:
   mlir::LogicalResult beforeProduct(Ops &pre, llvm::ArrayRef<mlir::Operation *> cores, llvm::StringRef name);
   mlir::FailureOr<Packed> packInPrologue(Phase &phase, llvm::ArrayRef<mlir::Operation *> pre, mlir::Value x,
                                          llvm::ArrayRef<step::Act> acts);
-  mlir::FailureOr<Packed> packInPhase(llvm::ArrayRef<mlir::Operation *> pre, llvm::ArrayRef<mlir::Operation *> cores,
-                                      mlir::Value x, llvm::ArrayRef<step::Act> acts, llvm::StringRef name);
+  mlir::FailureOr<Packed> packInPhase(llvm::ArrayRef<mlir::Operation *> pre,
+                                      llvm::ArrayRef<mlir::Operation *> cores, mlir::Value x,
+                                      llvm::ArrayRef<step::Act> acts, llvm::StringRef name);
 
-  ProgramInfo &info;
   mlir::func::FuncOp function;
   step::EntryOp entry;
   bool decode;
   int64_t rows, batch, phases = 0;
-  mlir::OpBuilder builder; ///< at the end of the entry
-  llvm::DenseMap<mlir::Value, View> views;
-  llvm::DenseMap<mlir::Value, llvm::StringRef> kvs; ///< a !gemma.kv value -> its cache
+  mlir::OpBuilder builder;                                    ///< at the end of the entry
   std::map<std::pair<void *, step::Act>, mlir::Value> packed; ///< shared packed forms of a value
   llvm::StringMap<int> names;
-  /// (rows, head_dim, angles, theta, factor) -> [cos | sin]
-  std::map<std::tuple<unsigned, int64_t, int64_t, double, double>, mlir::Value> ropeTables;
 };
 
 /// Ops of the product that a group computes, and the rest of the group around it.
@@ -120,6 +126,8 @@ struct Split {
   Ops others; ///< everything else
 };
 Split splitGroup(llvm::ArrayRef<mlir::Operation *> ops, llvm::ArrayRef<mlir::Operation *> cores);
+/// `ops` without those of the `done` lists.
+Ops remaining(llvm::ArrayRef<mlir::Operation *> ops, std::initializer_list<Ops> done);
 /// linear, expert_linear, qk, pv.
 bool isProduct(mlir::Operation *op);
 /// Pieces of a row-wise op's result (slots, heads): dimension 1 of rank 3, else 1.

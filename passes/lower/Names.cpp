@@ -1,8 +1,8 @@
 // Names of phases, buffers and packed weights. See Names.h.
 #include "passes/lower/Names.h"
 
-#include "mlir/IR/Location.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Location.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -51,6 +51,8 @@ std::string productName(llvm::ArrayRef<std::string> names) {
   auto has = [&](llvm::StringRef part) { return llvm::is_contained(names, (prefix + part).str()); };
   if (has("q") && has("k"))
     return (prefix + "qkv").str();
+  if (has("k") && has("v"))
+    return (prefix + "kv").str();
   if (has("gate") && has("up"))
     return (prefix + "mlp").str();
   if (names.size() == 1)

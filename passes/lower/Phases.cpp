@@ -5,9 +5,9 @@
 
 namespace gemmac::lower {
 
-using mlir::FailureOr;
 using mlir::failed;
 using mlir::failure;
+using mlir::FailureOr;
 using mlir::LogicalResult;
 using mlir::success;
 using mlir::Value;
@@ -35,7 +35,8 @@ Split splitGroup(llvm::ArrayRef<mlir::Operation *> ops, llvm::ArrayRef<mlir::Ope
     if (llvm::is_contained(cores, op))
       continue;
     auto dependsOn = [&](auto &set) {
-      return llvm::any_of(op->getOperands(), [&](Value value) { return set.contains(value.getDefiningOp()); });
+      return llvm::any_of(op->getOperands(),
+                          [&](Value value) { return set.contains(value.getDefiningOp()); });
     };
     if (isProduct(op) || dependsOn(ofOthers)) {
       ofOthers.insert(op);
@@ -68,7 +69,8 @@ int64_t EntryLowering::widthOf(Value value) const {
   return mlir::ShapedType::isDynamic(last) ? roundUp(info.options.context, 16) : last;
 }
 
-Phase EntryLowering::beginPhase(llvm::StringRef name, step::Rows kind, int64_t cols, bool byRow, mlir::Location loc) {
+Phase EntryLowering::beginPhase(llvm::StringRef name, step::Rows kind, int64_t cols, bool byRow,
+                                mlir::Location loc) {
   if (phases++ > 0)
     step::BarrierOp::create(builder, loc);
   Phase phase;
@@ -110,19 +112,23 @@ bool EntryLowering::isExternal(const Phase &phase, Value value) const {
   return false;
 }
 
-Value EntryLowering::makeBuffer(const Phase &phase, llvm::StringRef name, int64_t rowsOfBuffer, int64_t columns,
-                                mlir::Type element, bool isPrivate) {
-  mlir::OpBuilder before(phase.op);
+Value EntryLowering::makeBuffer(const Phase &phase, llvm::StringRef name, int64_t rowsOfBuffer,
+                                int64_t columns, mlir::Type element, bool isPrivate) {
+  step::PhaseOp op = phase.op;
+  mlir::OpBuilder before(op);
   mlir::Attribute space = isPrivate ? before.getStringAttr("private") : mlir::Attribute();
-  auto type = mlir::MemRefType::get({rowsOfBuffer, columns}, element, mlir::MemRefLayoutAttrInterface(), space);
-  return step::BufferOp::create(before, phase.op.getLoc(), type, name, mlir::IntegerAttr());
+  auto type =
+      mlir::MemRefType::get({rowsOfBuffer, columns}, element, mlir::MemRefLayoutAttrInterface(), space);
+  return step::BufferOp::create(before, op.getLoc(), type, name, mlir::IntegerAttr());
 }
 
-/// A shared buffer for what `maker` makes, with as many rows as the phase has.
-Value EntryLowering::shared(const Phase &phase, mlir::Operation *maker, int64_t columns, mlir::Type element) {
-  if (!element)
-    element = builder.getF32Type();
-  return makeBuffer(phase, nameOf(maker), rowCount(phase.rows), columns, element, false);
+Value EntryLowering::shared(const Phase &phase, llvm::StringRef name, int64_t columns, mlir::Type element) {
+  return makeBuffer(phase, name, rowCount(phase.rows), columns, element ? element : builder.getF32Type(),
+                    false);
+}
+
+Value EntryLowering::privateTile(const Phase &phase, int64_t rowsOfTile, int64_t columns) {
+  return makeBuffer(phase, phase.name + ".tile", rowsOfTile, columns, builder.getF32Type(), true);
 }
 
 /// A buffer that holds `value` and nothing else, as attention reads it: copied there if it is a part of one.
@@ -134,7 +140,8 @@ FailureOr<Value> EntryLowering::wholeBuffer(mlir::Operation *user, Value value) 
     return found->second.buffer;
   View view = found->second;
   if (view.groups != 1)
-    return user->emitOpError("reads pieces of ") << view.width << " columns that lie " << view.stride << " apart";
+    return user->emitOpError("reads pieces of ")
+           << view.width << " columns that lie " << view.stride << " apart";
   Phase phase = beginPhase(nameOf(user) + ".copy", rowsOf(user), 1, true, user->getLoc());
   Scope scope(*this, phase, Scope::Kind::Row, phase.op.getBody().front());
   FailureOr<Value> source = scope.operand(user, value);
@@ -160,9 +167,10 @@ Value EntryLowering::Packed::of(step::Act act) const {
   return {};
 }
 
-/// Leaves in `pre` what the phase of the product itself (or the phase that packs for it) can compute: row-wise ops on the
-/// product's rows. What stands before those becomes phases of its own.
-LogicalResult EntryLowering::beforeProduct(Ops &pre, llvm::ArrayRef<mlir::Operation *> cores, llvm::StringRef name) {
+/// Leaves in `pre` what the phase of the product itself (or the phase that packs for it) can compute:
+/// row-wise ops on the product's rows. What stands before those becomes phases of its own.
+LogicalResult EntryLowering::beforeProduct(Ops &pre, llvm::ArrayRef<mlir::Operation *> cores,
+                                           llvm::StringRef name) {
   const step::Rows kind = rowsOf(cores.front());
   const bool prologue = rowCount(kind) == 1;
   // A prologue runs once for every worker: it must not write caches, nor publish anything but rows of f32.
@@ -180,7 +188,23 @@ LogicalResult EntryLowering::beforeProduct(Ops &pre, llvm::ArrayRef<mlir::Operat
   return lowerChain(earlier, (name + ".before").str());
 }
 
-FailureOr<EntryLowering::Packed> EntryLowering::packInPrologue(Phase &phase, llvm::ArrayRef<mlir::Operation *> pre, Value x,
+/// Slices of what lies in shared buffers: nothing is computed, a slice is a view of where its source lies.
+LogicalResult EntryLowering::noteSlices(llvm::ArrayRef<mlir::Operation *> slices) {
+  for (mlir::Operation *op : slices) {
+    auto slice = llvm::cast<gemma::SliceOp>(op);
+    auto source = views.find(slice.getX());
+    if (source == views.end())
+      return op->emitOpError("reads a value that no phase before it has made");
+    View part = source->second;
+    part.offset += static_cast<int64_t>(slice.getOffset());
+    part.width = static_cast<int64_t>(slice.getSize());
+    views[slice.getResult()] = part;
+  }
+  return success();
+}
+
+FailureOr<EntryLowering::Packed> EntryLowering::packInPrologue(Phase &phase,
+                                                               llvm::ArrayRef<mlir::Operation *> pre, Value x,
                                                                llvm::ArrayRef<step::Act> acts) {
   Scope scope(*this, phase, Scope::Kind::Prologue, phase.op.getPrologue().front());
   if (failed(scope.emitAll(pre)))
@@ -197,7 +221,8 @@ FailureOr<EntryLowering::Packed> EntryLowering::packInPrologue(Phase &phase, llv
 
 FailureOr<EntryLowering::Packed> EntryLowering::packInPhase(llvm::ArrayRef<mlir::Operation *> pre,
                                                             llvm::ArrayRef<mlir::Operation *> cores, Value x,
-                                                            llvm::ArrayRef<step::Act> acts, llvm::StringRef name) {
+                                                            llvm::ArrayRef<step::Act> acts,
+                                                            llvm::StringRef name) {
   auto known = [&](step::Act act) { return packed.find({x.getAsOpaquePointer(), act}); };
   bool needed = llvm::any_of(pre, [](mlir::Operation *op) { return !llvm::isa<gemma::SliceOp>(op); });
   const bool chain = needed;
@@ -206,7 +231,8 @@ FailureOr<EntryLowering::Packed> EntryLowering::packInPhase(llvm::ArrayRef<mlir:
   Packed result;
   Phase phase;
   if (needed) {
-    phase = beginPhase((name + (chain ? ".rows" : ".pack")).str(), rowsOf(cores.front()), 1, true, cores.front()->getLoc());
+    phase = beginPhase((name + (chain ? ".rows" : ".pack")).str(), rowsOf(cores.front()), 1, true,
+                       cores.front()->getLoc());
     setInside(phase, pre);
     setInside(phase, cores);
     Scope scope(*this, phase, Scope::Kind::Row, phase.op.getBody().front());
@@ -220,18 +246,8 @@ FailureOr<EntryLowering::Packed> EntryLowering::packInPhase(llvm::ArrayRef<mlir:
         return failure();
       packed[{x.getAsOpaquePointer(), act}] = *buffer;
     }
-  } else {
-    // Slices are views: nothing is computed, but their place is noted.
-    for (mlir::Operation *op : pre) {
-      auto slice = llvm::cast<gemma::SliceOp>(op);
-      auto source = views.find(slice.getX());
-      if (source == views.end())
-        return op->emitOpError("reads a value that no phase before it has made");
-      View part = source->second;
-      part.offset += slice.getOffset();
-      part.width = slice.getSize();
-      views[slice.getResult()] = part;
-    }
+  } else if (failed(noteSlices(pre))) {
+    return failure();
   }
   for (step::Act act : acts)
     result.buffers.emplace_back(act, known(act)->second);

@@ -1,4 +1,5 @@
-// Linears of one x -> one phase of column tasks, with what comes before and after them. See Product.h for the plan.
+// Linears of one x -> one phase of column tasks, with what comes before and after them. See Product.h for the
+// plan.
 #include "passes/lower/Product.h"
 
 #include "passes/lower/Names.h"
@@ -7,9 +8,9 @@
 
 namespace gemmac::lower {
 
-using mlir::FailureOr;
 using mlir::failed;
 using mlir::failure;
+using mlir::FailureOr;
 using mlir::LogicalResult;
 using mlir::success;
 using mlir::Value;
@@ -21,7 +22,8 @@ public:
   ProductBody(EntryLowering &entry, WeightTable &weights, ProductPlan &plan, mlir::Location loc)
       : entry(entry), weights(weights), plan(plan), loc(loc) {
     if (plan.merged) {
-      merged = matrix(plan.sources(), plan.interleave ? plan.tiles[0] * plan.cores.size() : plan.tiles[0], plan.interleave);
+      merged = matrix(plan.sources(), plan.interleave ? plan.tiles[0] * plan.cores.size() : plan.tiles[0],
+                      plan.interleave);
     } else {
       for (unsigned i = 0; i < plan.cores.size(); ++i)
         parts.push_back(matrix({plan.cores[i].getWeight()}, plan.tiles[i], false));
@@ -72,8 +74,7 @@ private:
 
   void matmul(Scope &scope, Value to, step::WeightOp weight, const std::function<Value(step::Act)> &packed) {
     step::Act act = actOf(weight);
-    step::MatmulOp::create(scope.builder(), loc, to, packed(act), mlir::FlatSymbolRefAttr::get(weight.getSymNameAttr()),
-                           act);
+    step::MatmulOp::create(scope.builder(), loc, to, packed(act), weight.getSymName(), act);
   }
   void shape(Scope &scope, unsigned core, int64_t rows) {
     scope.tile.columns = plan.tiles[core];
@@ -81,7 +82,7 @@ private:
     scope.tile.rows = rows;
   }
   /// The core's raw result lies in the task's tile `from`; copied to where others read it, if they do.
-  void handOver(EntryLowering &entry, Phase &phase, Scope &scope, unsigned core, Value from);
+  void handOver(Phase &phase, Scope &scope, unsigned core, Value from);
   LogicalResult emitInterleaved(Phase &phase, int64_t rows, const std::function<Value(step::Act)> &packed);
   LogicalResult emitStacked(Phase &phase, int64_t rows, const std::function<Value(step::Act)> &packed);
 
@@ -94,9 +95,9 @@ private:
 };
 } // namespace
 
-void ProductBody::handOver(EntryLowering &entry, Phase &phase, Scope &scope, unsigned core, Value from) {
+void ProductBody::handOver(Phase &phase, Scope &scope, unsigned core, Value from) {
   gemma::LinearOp op = plan.cores[core];
-  if (!EntryAccess::isExternal(entry, phase, op.getResult())) {
+  if (!entry.isExternal(phase, op.getResult())) {
     scope.tiles[op.getResult()] = from;
     return;
   }
@@ -104,15 +105,16 @@ void ProductBody::handOver(EntryLowering &entry, Phase &phase, Scope &scope, uns
   step::CopyOp::create(scope.builder(), loc, to, from);
 }
 
-LogicalResult ProductBody::emitInterleaved(Phase &phase, int64_t rows, const std::function<Value(step::Act)> &packed) {
+LogicalResult ProductBody::emitInterleaved(Phase &phase, int64_t rows,
+                                           const std::function<Value(step::Act)> &packed) {
   Scope scope(entry, phase, Scope::Kind::Tile, phase.op.getBody().front());
   shape(scope, 0, rows);
   const int64_t part = plan.tiles[0];
   if (plan.merged) {
-    Value all = EntryAccess::privateTile(entry, phase, rows, part * plan.cores.size());
+    Value all = entry.privateTile(phase, rows, part * plan.cores.size());
     matmul(scope, all, merged, packed);
     for (unsigned i = 0; i < plan.cores.size(); ++i)
-      handOver(entry, phase, scope, i, scope.tileOf(all, i * part, 0, part));
+      handOver(phase, scope, i, scope.tileOf(all, i * part, 0, part));
   } else {
     for (unsigned i = 0; i < plan.cores.size(); ++i)
       matmul(scope, scope.destination(plan.cores[i], plan.cores[i].getResult()), parts[i], packed);
@@ -120,7 +122,8 @@ LogicalResult ProductBody::emitInterleaved(Phase &phase, int64_t rows, const std
   return scope.emitAll(plan.epilogue);
 }
 
-LogicalResult ProductBody::emitStacked(Phase &phase, int64_t rows, const std::function<Value(step::Act)> &packed) {
+LogicalResult ProductBody::emitStacked(Phase &phase, int64_t rows,
+                                       const std::function<Value(step::Act)> &packed) {
   mlir::Block &body = phase.op.getBody().front();
   if (plan.cores.size() == 1) {
     Scope scope(entry, phase, Scope::Kind::Tile, body);
@@ -131,7 +134,7 @@ LogicalResult ProductBody::emitStacked(Phase &phase, int64_t rows, const std::fu
   Value all;
   if (plan.merged) {
     Scope scope(entry, phase, Scope::Kind::Tile, body);
-    all = EntryAccess::privateTile(entry, phase, rows, plan.tiles[0]);
+    all = entry.privateTile(phase, rows, plan.tiles[0]);
     matmul(scope, all, merged, packed);
   }
   mlir::OpBuilder builder = mlir::OpBuilder::atBlockEnd(&body);
@@ -143,7 +146,7 @@ LogicalResult ProductBody::emitStacked(Phase &phase, int64_t rows, const std::fu
     Scope scope(entry, phase, Scope::Kind::Tile, branch.getBody().front());
     shape(scope, i, rows);
     if (plan.merged)
-      handOver(entry, phase, scope, i, all);
+      handOver(phase, scope, i, all);
     else
       matmul(scope, scope.destination(plan.cores[i], plan.cores[i].getResult()), parts[i], packed);
     if (failed(scope.emitAll(plan.epilogueOf(i))))
@@ -158,12 +161,23 @@ LogicalResult ProductBody::emit(Phase &phase, int64_t rows, const std::function<
   // Nothing follows: one buffer takes all, and each core's result is some of its columns.
   Scope scope(entry, phase, Scope::Kind::Tile, phase.op.getBody().front());
   const int64_t tile = plan.tiles[0];
-  Value buffer = EntryAccess::sharedBuffer(entry, phase, rowsOf(merged));
+  Value buffer = entry.shared(phase, phase.name, rowsOf(merged));
   int64_t offset = 0;
   for (unsigned i = 0; i < plan.cores.size(); offset += tasks(i++) * tile)
-    EntryAccess::setView(entry, plan.cores[i].getResult(), View{buffer, offset, 1, 0, plan.outputs(i)});
+    entry.views[plan.cores[i].getResult()] = View{buffer, offset, 1, 0, plan.outputs(i)};
   matmul(scope, scope.tileOf(buffer, 0, tile, tile), merged, packed);
   return success();
+}
+
+Ops remaining(llvm::ArrayRef<mlir::Operation *> ops, std::initializer_list<Ops> done) {
+  llvm::SmallPtrSet<mlir::Operation *, 32> gone;
+  for (const Ops &list : done)
+    gone.insert(list.begin(), list.end());
+  Ops rest;
+  for (mlir::Operation *op : ops)
+    if (!gone.contains(op))
+      rest.push_back(op);
+  return rest;
 }
 
 LogicalResult EntryLowering::lowerLinear(Ops ops, mlir::Operation *first) {
@@ -178,6 +192,7 @@ LogicalResult EntryLowering::lowerLinear(Ops ops, mlir::Operation *first) {
   for (mlir::Operation *core : cores)
     coreNames.push_back(nameOf(core));
   const std::string name = productName(coreNames);
+  const Ops rest = remaining(ops, {split.pre, cores, plan.epilogue});
   if (failed(beforeProduct(split.pre, cores, name)))
     return failure();
 
@@ -196,9 +211,10 @@ LogicalResult EntryLowering::lowerLinear(Ops ops, mlir::Operation *first) {
   setInside(phase, plan.epilogue);
   if (prologue)
     packedX = packInPrologue(phase, split.pre, x, body.acts());
-  if (failed(packedX) || failed(body.emit(phase, rowCount(kind), [&](step::Act act) { return packedX->of(act); })))
+  if (failed(packedX) ||
+      failed(body.emit(phase, rowCount(kind), [&](step::Act act) { return packedX->of(act); })))
     return failure();
-  return lowerGroup(remaining(ops, {split.pre, cores, plan.epilogue}));
+  return lowerGroup(rest);
 }
 
 } // namespace gemmac::lower

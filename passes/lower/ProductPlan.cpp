@@ -12,7 +12,8 @@ namespace gemmac::lower {
 using mlir::Value;
 
 int64_t ProductPlan::outputs(unsigned core) const {
-  return cores[core].getResult().getType().getShape().back();
+  gemma::LinearOp op = cores[core];
+  return op.getResult().getType().getShape().back();
 }
 
 Ops ProductPlan::epilogueOf(unsigned core) const {
@@ -86,12 +87,14 @@ private:
     return llvm::TypeSwitch<mlir::Operation *, int64_t>(op)
         .Case([](gemma::RmsNormOp op) { return op.getGroup(); })
         .Case([](gemma::RopeOp op) { return op.getHeadDim(); })
-        .Case([](gemma::CacheUpdateOp op) { return llvm::cast<gemma::KvType>(op.getKv().getType()).getHeadDim(); })
+        .Case([](gemma::CacheUpdateOp op) {
+          return llvm::cast<gemma::KvType>(op.getKv().getType()).getHeadDim();
+        })
         .Default(int64_t(0));
   }
 
-  /// The tile with which ops on heads (or on one layer's PLE) fit behind the product: one head. 0 where there are no such
-  /// ops, heads are no whole panels, or so few that the phase would be one worker's.
+  /// The tile with which ops on heads (or on one layer's PLE) fit behind the product: one head. 0 where there
+  /// are no such ops, heads are no whole panels, or so few that the phase would be one worker's.
   int64_t headTile() const {
     int64_t tile = 0;
     for (mlir::Operation *op : after)

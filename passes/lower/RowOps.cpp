@@ -1,5 +1,5 @@
-// Row-wise ops of the model as tile ops. Every one reads through Scope::operand and writes through Scope::destination, so
-// that it means the same for a whole row, a piece of one, or a task's columns.
+// Row-wise ops of the model as tile ops. Every one reads through Scope::operand and writes through
+// Scope::destination, so that it means the same for a whole row, a piece of one, or a task's columns.
 #include "passes/lower/Scope.h"
 
 #include "dialect/gemma/Quantize.h"
@@ -9,14 +9,16 @@
 
 namespace gemmac::lower {
 
-using mlir::FailureOr;
 using mlir::failed;
 using mlir::failure;
+using mlir::FailureOr;
 using mlir::LogicalResult;
 using mlir::success;
 using mlir::Value;
 
-static mlir::FlatSymbolRefAttr reference(step::WeightOp weight) { return mlir::FlatSymbolRefAttr::get(weight.getSymNameAttr()); }
+static mlir::FlatSymbolRefAttr reference(step::WeightOp weight) {
+  return mlir::FlatSymbolRefAttr::get(weight.getSymNameAttr());
+}
 
 /// dst = f(operand 0). `inPlace`: dst may be the operand's place.
 template <typename StepOp, typename... Attributes>
@@ -43,7 +45,8 @@ LogicalResult Scope::emitNorm(gemma::RmsNormOp op) {
   mlir::FlatSymbolRefAttr weight;
   if (auto symbol = op.getWeight())
     weight = reference(entry.info.weights.vec(*symbol, op.getLoc()));
-  return unary<step::NormOp>(op, true, weight, b.getI64IntegerAttr(op.getGroup()), op.getEpsAttr(), op.getOffsetAttr());
+  return unary<step::NormOp>(op, true, weight, b.getI64IntegerAttr(op.getGroup()), op.getEpsAttr(),
+                             op.getOffsetAttr());
 }
 
 LogicalResult Scope::emitScaleBy(gemma::ScaleByOp op) {
@@ -66,8 +69,8 @@ LogicalResult Scope::emitRope(gemma::RopeOp op) {
     return failure();
   Value table = entry.ropeTables.at({static_cast<unsigned>(phase.rows), op.getHeadDim(), op.getAngles(),
                                      op.getTheta().convertToDouble(), op.getFactor().convertToDouble()});
-  step::RopeOp::create(b, op.getLoc(), destination(op, op.getResult(), {op.getX()}), *source, table, op.getHeadDim(),
-                       op.getAngles());
+  step::RopeOp::create(b, op.getLoc(), destination(op, op.getResult(), {op.getX()}), *source, table,
+                       op.getHeadDim(), op.getAngles());
   return success();
 }
 
@@ -84,7 +87,8 @@ LogicalResult Scope::emitSlice(gemma::SliceOp op) {
   }
   const View *view = find(op.getX());
   if (!view)
-    return tiles.count(op.getX()) ? success() : op.emitOpError("reads a value that no phase before it has made");
+    return tiles.count(op.getX()) ? success()
+                                  : op.emitOpError("reads a value that no phase before it has made");
   View part = *view;
   part.offset += offset;
   part.width = size;
@@ -140,8 +144,7 @@ LogicalResult Scope::emitCacheUpdate(gemma::CacheUpdateOp op) {
     FailureOr<Value> source = operand(op, value);
     if (failed(source))
       return failure();
-    step::CacheWriteOp::create(b, op.getLoc(), mlir::FlatSymbolRefAttr::get(op.getContext(), op.getCache()), *source, which,
-                               b.getI64IntegerAttr(0), b.getI64IntegerAttr(stride));
+    step::CacheWriteOp::create(b, op.getLoc(), op.getCache(), *source, which, /*head=*/0, stride);
   }
   entry.kvs[op.getKv()] = op.getCache();
   return success();
@@ -150,7 +153,8 @@ LogicalResult Scope::emitCacheUpdate(gemma::CacheUpdateOp op) {
 LogicalResult Scope::emitTakeRows(gemma::TakeRowsOp op) {
   const View *view = find(op.getX());
   if (!view || view->groups != 1 || !op.getResult().getType().getElementType().isF32())
-    return op.emitOpError("of this value has no lowering; expected rank 2 of f32, found ") << op.getX().getType();
+    return op.emitOpError("of this value has no lowering; expected rank 2 of f32, found ")
+           << op.getX().getType();
   // The whole of the buffer, so that what is behind the columns in use need not be told apart.
   View source = *view;
   if (entry.rowCount(phase.rows) == llvm::cast<mlir::MemRefType>(source.buffer.getType()).getDimSize(0) &&
@@ -203,7 +207,7 @@ LogicalResult Scope::emit(mlir::Operation *op) {
       continue;
     View view = local->second;
     auto type = llvm::cast<mlir::MemRefType>(view.buffer.getType());
-    Value buffer = entry.shared(phase, op, type.getDimSize(1), type.getElementType());
+    Value buffer = entry.shared(phase, nameOf(op), type.getDimSize(1), type.getElementType());
     step::PublishOp::create(b, op->getLoc(), buffer, view.buffer);
     view.buffer = buffer;
     entry.views[result] = view;

@@ -1,6 +1,7 @@
 // Where the tile ops of a region read and write. See Scope.h; the ops themselves are in RowOps.cpp.
 #include "passes/lower/Scope.h"
 
+#include "passes/lower/Names.h"
 #include "passes/plan/Layout.h"
 
 namespace gemmac::lower {
@@ -13,9 +14,12 @@ const View *Scope::find(mlir::Value value) const {
 }
 
 mlir::Value Scope::tileOf(mlir::Value buffer, int64_t offset, int64_t stride, int64_t width) {
+  // A tile is a tile of a buffer: of a tile, it is one of the buffer behind it.
+  if (auto outer = buffer.getDefiningOp<step::TileOp>())
+    return tileOf(outer.getBuffer(), outer.getOffset() + offset, outer.getStride() + stride, width);
   auto type = llvm::cast<mlir::MemRefType>(buffer.getType());
-  auto view = mlir::MemRefType::get({type.getDimSize(0), width}, type.getElementType(), mlir::MemRefLayoutAttrInterface(),
-                                    type.getMemorySpace());
+  auto view = mlir::MemRefType::get({type.getDimSize(0), width}, type.getElementType(),
+                                    mlir::MemRefLayoutAttrInterface(), type.getMemorySpace());
   return step::TileOp::create(b, phase.op.getLoc(), view, buffer, offset, stride, width);
 }
 
@@ -36,7 +40,8 @@ mlir::FailureOr<mlir::Value> Scope::operand(mlir::Operation *user, mlir::Value v
     else if (view->groups == 1)
       result = tileOf(view->buffer, view->offset, 0, view->width);
     else
-      return user->emitOpError("reads pieces of ") << view->width << " columns that lie " << view->stride << " apart";
+      return user->emitOpError("reads pieces of ")
+             << view->width << " columns that lie " << view->stride << " apart";
     break;
   case Kind::Group:
     result = tileOf(view->buffer, view->offset, view->stride, view->width);
@@ -76,7 +81,7 @@ mlir::Value Scope::reuse(mlir::Value value, llvm::ArrayRef<mlir::Value> reusable
 mlir::Value Scope::place(mlir::Operation *op, mlir::Value value, int64_t columns, mlir::Type element) {
   bool isPrivate = kind == Kind::Prologue || !entry.isExternal(phase, value);
   mlir::Value buffer = isPrivate ? entry.makeBuffer(phase, phase.name, 1, columns, element, true)
-                                 : entry.shared(phase, op, columns, element);
+                                 : entry.shared(phase, nameOf(op), columns, element);
   View view{buffer, 0, 1, 0, entry.widthOf(value)};
   (isPrivate ? phase.local : entry.views)[value] = view;
   return buffer;
@@ -99,18 +104,20 @@ mlir::Value Scope::destination(mlir::Operation *op, mlir::Value value, llvm::Arr
   }
   int64_t groups = kind == Kind::Tile ? tile.groups : groupsOf(op);
   int64_t all = kind == Kind::Tile ? tile.tasks * columns : groups * columns;
-  mlir::Value buffer = entry.shared(phase, op, all, element);
+  mlir::Value buffer = entry.shared(phase, nameOf(op), all, element);
   entry.views[value] = View{buffer, 0, groups, groups == 1 ? 0 : all / groups, width};
   return tiles[value] = all == columns ? buffer : tileOf(buffer, 0, columns, columns);
 }
 
-mlir::FailureOr<mlir::Value> Scope::pack(mlir::Operation *user, mlir::Value x, step::Act act, bool isPrivate) {
+mlir::FailureOr<mlir::Value> Scope::pack(mlir::Operation *user, mlir::Value x, step::Act act,
+                                         bool isPrivate) {
   const View *view = find(x);
   if (!view)
     return user->emitOpError("reads a value that no phase before it has made");
   int64_t k = view->groups == 1 ? view->width : view->stride;
   if (paddedK(k) != paddedK(view->width))
-    return user->emitOpError("cannot pack vectors of ") << view->width << " columns that lie " << k << " apart";
+    return user->emitOpError("cannot pack vectors of ")
+           << view->width << " columns that lie " << k << " apart";
   mlir::Value source = view->buffer;
   if (view->groups == 1 || !view->whole()) {
     mlir::FailureOr<mlir::Value> found = operand(user, x);
@@ -120,8 +127,8 @@ mlir::FailureOr<mlir::Value> Scope::pack(mlir::Operation *user, mlir::Value x, s
   }
   mlir::Type element = act == step::Act::I8 ? mlir::Type(b.getI8Type()) : mlir::Type(b.getF32Type());
   int64_t columns = view->groups * actColumns(act, k);
-  mlir::Value buffer = entry.makeBuffer(phase, phase.name + ".act", isPrivate ? 1 : entry.rowCount(phase.rows), columns,
-                                        element, isPrivate);
+  mlir::Value buffer = entry.makeBuffer(
+      phase, phase.name + ".act", isPrivate ? 1 : entry.rowCount(phase.rows), columns, element, isPrivate);
   step::PackOp::create(b, phase.op.getLoc(), buffer, source, act, view->groups);
   return buffer;
 }

@@ -1,5 +1,6 @@
-// Emission of tile ops into one region of a phase. A scope knows how values of the model look from inside a task there:
-// a row, one piece of a row, or a task's columns; the ops themselves are emitted the same way everywhere.
+// Emission of tile ops into one region of a phase. A scope knows how values of the model look from inside a
+// task there: a row, one piece of a row, or a task's columns; the ops themselves are emitted the same way
+// everywhere.
 #pragma once
 
 #include "passes/lower/EntryLowering.h"

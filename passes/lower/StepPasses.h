@@ -11,7 +11,8 @@
 
 namespace gemmac {
 
-/// Activations inside products (architecture.md section 3, --compute). F32 is the reference: nothing is rounded.
+/// Activations inside products (architecture.md section 3, --compute). F32 is the reference: nothing is
+/// rounded.
 enum class Compute { F32, BF16, I8 };
 
 struct StepOptions {
@@ -25,7 +26,8 @@ struct StepOptions {
 #define GEN_PASS_DECL
 #include "passes/lower/StepPasses.h.inc"
 
-/// gemma-to-step, step-cost, step-prefetch, step-plan-memory: a module of entry functions becomes one planned step.program.
+/// gemma-to-step, step-cost, step-prefetch, step-plan-memory: a module of entry functions becomes one planned
+/// step.program.
 void buildStepPipeline(mlir::OpPassManager &manager, const StepOptions &options);
 
 /// Makes the passes and the pipeline `step-pipeline` known to gemma-opt. Call it once.

@@ -54,6 +54,7 @@ def StepCost : Pass<"step-cost", "::mlir::ModuleOp"> {
     step.phase "logits" rows(all) cols(4096) {..}   ->   step.phase "logits" .. {bytes = 427819008, flops = 805306368, ..}
     ```
   }];
+  let dependentDialects = ["::gemmac::step::StepDialect"];
 }
 
 def StepPrefetch : Pass<"step-prefetch", "::mlir::ModuleOp"> {
@@ -70,6 +71,7 @@ def StepPrefetch : Pass<"step-prefetch", "::mlir::ModuleOp"> {
   }];
   let options = [Option<"bytes", "bytes", "int64_t", "16384", "bytes of each task, at most">];
   let statistics = [Statistic<"numPrefetches", "prefetches", "prefetches inserted">];
+  let dependentDialects = ["::gemmac::step::StepDialect"];
 }
 
 def StepPlanMemory : Pass<"step-plan-memory", "::mlir::ModuleOp"> {
@@ -87,6 +89,7 @@ def StepPlanMemory : Pass<"step-plan-memory", "::mlir::ModuleOp"> {
   let statistics = [
     Statistic<"numBuffers", "buffers", "buffers planned">,
     Statistic<"savedBytes", "saved-bytes", "bytes saved by buffers that share their place">];
+  let dependentDialects = ["::gemmac::step::StepDialect"];
 }
 
 #endif

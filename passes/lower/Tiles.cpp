@@ -5,8 +5,8 @@
 
 namespace gemmac::lower {
 
-/// A task should stream at least / at most this many bytes: below, claiming it costs too much; above, the last tasks of a
-/// phase leave workers idle for too long.
+/// A task should stream at least / at most this many bytes: below, claiming it costs too much; above, the
+/// last tasks of a phase leave workers idle for too long.
 static constexpr int64_t kSmallTask = 8 << 10, kLargeTask = 128 << 10;
 static constexpr int64_t kManyTasks = 32;
 

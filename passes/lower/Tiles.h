@@ -1,5 +1,5 @@
-// How a product is cut into tasks. Decided from shapes and the weight's format alone, here and nowhere else, so that every
-// entry cuts a weight the same way and it is packed once.
+// How a product is cut into tasks. Decided from shapes and the weight's format alone, here and nowhere else,
+// so that every entry cuts a weight the same way and it is packed once.
 #pragma once
 
 #include "dialect/step/Step.h"
@@ -8,8 +8,10 @@
 
 namespace gemmac::lower {
 
-/// Columns of a task for products with the outputs `n` (one number per source, stacked) of `k` inputs each: a multiple of
-/// 16. Aims at tasks of 32 to 128 KB of weights and at least 32 of them, without padding where the shapes allow.
+/// Columns of a task for products with the outputs `n` (one number per source, stacked) of `k` inputs each: a
+/// multiple of
+/// 16. Aims at tasks of 32 to 128 KB of weights and at least 32 of them, without padding where the shapes
+/// allow.
 int64_t pickTile(llvm::ArrayRef<int64_t> n, int64_t k, step::Format format);
 
 /// Columns that each of `sources` interleaved sources (gate and up) of n outputs gives to a task.

@@ -5,6 +5,9 @@
 #include "passes/lower/Tiles.h"
 #include "passes/plan/Layout.h"
 
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringExtras.h"
+
 namespace gemmac::lower {
 
 using step::Act;
@@ -71,8 +74,8 @@ int64_t WeightTable::plainTile(llvm::StringRef symbol) const {
   return found == plain.end() ? 0 : static_cast<int64_t>(step::WeightOp(found->second).getTile());
 }
 
-step::WeightOp WeightTable::add(llvm::StringRef key, llvm::StringRef name, Format format, int64_t n, int64_t k,
-                                const MatrixSpec &spec, int64_t experts, mlir::Location loc) {
+step::WeightOp WeightTable::add(llvm::StringRef key, llvm::StringRef name, Format format, int64_t n,
+                                int64_t k, const MatrixSpec &spec, int64_t experts, mlir::Location loc) {
   mlir::OpBuilder builder = mlir::OpBuilder::atBlockEnd(&program.getBody().front());
   llvm::SmallVector<mlir::Attribute> sources;
   for (llvm::StringRef symbol : spec.sources)
@@ -80,8 +83,9 @@ step::WeightOp WeightTable::add(llvm::StringRef key, llvm::StringRef name, Forma
   std::string unique = name.str();
   for (int i = 2; mlir::SymbolTable::lookupSymbolIn(program, unique); ++i)
     unique = name.str() + "." + std::to_string(i);
-  auto op = step::WeightOp::create(builder, loc, unique, format, n, k, spec.tile, builder.getArrayAttr(sources),
-                                   spec.interleave, experts, mlir::IntegerAttr(), mlir::IntegerAttr());
+  auto op =
+      step::WeightOp::create(builder, loc, unique, format, n, k, spec.tile, builder.getArrayAttr(sources),
+                             spec.interleave, experts, mlir::IntegerAttr(), mlir::IntegerAttr());
   return byKey[key.str()] = op;
 }
 
@@ -106,15 +110,15 @@ step::WeightOp WeightTable::matrix(const MatrixSpec &spec, mlir::Location loc) {
     n.push_back(*(source(symbol).getShape().end() - 2));
   if (spec.experts && spec.interleave)
     n.assign(2, n.front() / 2);
-  step::WeightOp op = add(key, joinNames(spec.sources, "_"), format(spec.sources.front()), paddedRows(n, spec.tile), k,
-                          spec, experts, loc);
+  step::WeightOp op = add(key, joinNames(spec.sources, "_"), format(spec.sources.front()),
+                          paddedRows(n, spec.tile), k, spec, experts, loc);
   if (spec.sources.size() == 1 && !spec.interleave)
     plain.try_emplace(spec.sources.front(), op);
   return op;
 }
 
 mlir::FlatSymbolRefAttr WeightTable::table(llvm::StringRef symbol, mlir::Location loc) {
-  mlir::FlatSymbolRefAttr reference = mlir::FlatSymbolRefAttr::get(program.getContext(), symbol);
+  mlir::FlatSymbolRefAttr reference = mlir::FlatSymbolRefAttr::get(program->getContext(), symbol);
   gemma::WeightOp weight = source(symbol);
   if (streamed.contains(symbol) || weight.getQuant() == gemma::Quant::Q4) {
     pendingTables.try_emplace(symbol, loc);
@@ -140,7 +144,8 @@ void WeightTable::finish() {
   for (auto &pending : pendingTables)
     if (!plain.count(pending.first()))
       missing.emplace_back(pending.first(), pending.second);
-  // StringMap has no order of its own that outlives a change of its hash: sort, so that two compilations agree.
+  // StringMap has no order of its own that outlives a change of its hash: sort, so that two compilations
+  // agree.
   llvm::sort(missing, [](auto &a, auto &b) { return a.first < b.first; });
   for (auto &[symbol, loc] : missing) {
     MatrixSpec spec;

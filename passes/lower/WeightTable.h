@@ -1,5 +1,6 @@
-// The packed weights of the program. One packed weight serves all entries: the table knows every use beforehand, and merges
-// sources into one weight only where all entries read them together. Otherwise some would be packed twice.
+// The packed weights of the program. One packed weight serves all entries: the table knows every use
+// beforehand, and merges sources into one weight only where all entries read them together. Otherwise some
+// would be packed twice.
 #pragma once
 
 #include "dialect/gemma/Gemma.h"
@@ -40,7 +41,8 @@ public:
 
   step::WeightOp vec(llvm::StringRef symbol, mlir::Location loc);
   step::WeightOp matrix(const MatrixSpec &spec, mlir::Location loc);
-  /// A table to gather from: the matrix that is streamed where there is one (tied embeddings), which finish() makes.
+  /// A table to gather from: the matrix that is streamed where there is one (tied embeddings), which finish()
+  /// makes.
   mlir::FlatSymbolRefAttr table(llvm::StringRef symbol, mlir::Location loc);
   /// Makes the matrices of tables that no entry streams under their own name.
   void finish();
@@ -55,7 +57,8 @@ private:
   step::ProgramOp program;
   Compute compute;
   llvm::StringSet<> streamed;
-  llvm::StringMap<llvm::StringSet<>> groups; ///< symbol -> the joined names of the sets of linears it is read with
+  llvm::StringMap<llvm::StringSet<>>
+      groups; ///< symbol -> the joined names of the sets of linears it is read with
   std::map<std::string, step::WeightOp> byKey;
   llvm::StringMap<step::WeightOp> plain; ///< symbol -> its matrix alone
   llvm::StringMap<mlir::Location> pendingTables;

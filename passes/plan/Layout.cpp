@@ -1,4 +1,5 @@
-// Sizes of packed weights, activations and caches. See Layout.h; the layouts themselves are in docs/architecture.md.
+// Sizes of packed weights, activations and caches. See Layout.h; the layouts themselves are in
+// docs/architecture.md.
 #include "passes/plan/Layout.h"
 
 #include "mlir/IR/BuiltinTypes.h"
@@ -33,9 +34,7 @@ int64_t superblockBytes(Format format) {
   }
 }
 
-int64_t panelBytes(Format format, int64_t k) {
-  return paddedK(k) / kSuperblockK * superblockBytes(format);
-}
+int64_t panelBytes(Format format, int64_t k) { return paddedK(k) / kSuperblockK * superblockBytes(format); }
 
 int64_t rowStrideBytes(Format format, int64_t k) {
   switch (format) {
@@ -73,7 +72,8 @@ int64_t taskBytes(step::WeightOp weight) {
 int64_t gatherBytes(step::WeightOp table) {
   if (isRowsFormat(table.getFormat()))
     return rowStrideBytes(table.getFormat(), table.getK());
-  // One lane of a panel: its share of the bytes. Cache lines bring more of them, which a model of traffic may ignore.
+  // One lane of a panel: its share of the bytes. Cache lines bring more of them, which a model of traffic may
+  // ignore.
   return panelBytes(table.getFormat(), table.getK()) / kPanelRows;
 }
 
@@ -87,7 +87,8 @@ int64_t actColumns(Act act, int64_t k) { return act == Act::I8 ? actRowBytes(act
 int64_t elementBytes(step::KvType type) { return type == step::KvType::F32 ? 4 : 2; }
 
 int64_t cacheHalfBytes(step::CacheOp cache, int64_t batch) {
-  return roundUp(batch * cache.getHeads() * cache.getSlots() * cache.getHeadDim() * elementBytes(cache.getType()),
+  return roundUp(batch * cache.getHeads() * cache.getSlots() * cache.getHeadDim() *
+                     elementBytes(cache.getType()),
                  kAlign);
 }
 

@@ -1,6 +1,7 @@
-// Sizes of packed weights, packed activations and caches: the one place that knows them. The memory plan, the weight
-// packer and the emitters all ask here, so that what one writes is what the other reads. Bytes, unless said otherwise.
-// Shapes come from checked IR (weights fit their file), so that 64-bit sums cannot overflow here.
+// Sizes of packed weights, packed activations and caches: the one place that knows them. The memory plan, the
+// weight packer and the emitters all ask here, so that what one writes is what the other reads. Bytes, unless
+// said otherwise. Shapes come from checked IR (weights fit their file), so that 64-bit sums cannot overflow
+// here.
 #pragma once
 
 #include "dialect/step/Step.h"
@@ -39,8 +40,8 @@ int64_t taskBytes(step::WeightOp weight);
 /// What reading one row of `table` touches (embedding look-up).
 int64_t gatherBytes(step::WeightOp table);
 
-/// One packed activation vector of k inputs: f32 and bf16: paddedK(k) f32; i8: paddedK(k) int8, then paddedK(k)/32 f32
-/// scales, then paddedK(k)/32 i32 sums; rounded up to 64.
+/// One packed activation vector of k inputs: f32 and bf16: paddedK(k) f32; i8: paddedK(k) int8, then
+/// paddedK(k)/32 f32 scales, then paddedK(k)/32 i32 sums; rounded up to 64.
 int64_t actRowBytes(step::Act act, int64_t k);
 /// The same in elements of the activation's buffer (f32, or i8 bytes): its columns for one vector.
 int64_t actColumns(step::Act act, int64_t k);

@@ -1,5 +1,5 @@
-// Which part of each layer an entry computes for all of its rows. Layers are told by the symbols that ops
-// use: weights @layers.N.* and caches.
+// Which part of each layer an entry computes for all of its rows. Layers are told by the weights
+// @layers.N.* that ops use.
 #pragma once
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"

@@ -1,5 +1,8 @@
-// gemma-opt: reads textual IR of any level of the compiler, verifies it, runs passes on it, prints it. For developers
-// and tests: it takes trusted input only (MLIR's text parser is not meant for anything else).
+// gemma-opt: reads textual IR of any level of the compiler, verifies it, runs passes on it, prints it. For
+// developers and tests: it takes trusted input only (MLIR's text parser is not meant for anything else).
+#ifdef GEMMAC_HAS_CPU
+#include "codegen/cpu/CpuPasses.h"
+#endif
 #include "dialect/gemma/Gemma.h"
 #include "dialect/step/Step.h"
 #ifdef GEMMAC_HAS_PASSES
@@ -21,6 +24,9 @@ int main(int argc, char **argv) {
   mlir::registerTransformsPasses();
 #ifdef GEMMAC_HAS_PASSES
   gemmac::registerPasses();
+#endif
+#ifdef GEMMAC_HAS_CPU
+  gemmac::registerCpuPasses();
 #endif
   mlir::DialectRegistry registry;
   registry.insert<gemmac::gemma::GemmaDialect, gemmac::step::StepDialect, mlir::arith::ArithDialect,

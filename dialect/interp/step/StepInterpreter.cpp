@@ -24,7 +24,7 @@ BufferView StepTask::view(mlir::Value value) const {
 }
 
 int64_t StepTask::tokenIndex(int64_t r) const {
-  return phase.getRows() == step::Rows::All ? r : call.last[static_cast<size_t>(r)];
+  return step::PhaseOp(phase).getRows() == step::Rows::All ? r : call.last[static_cast<size_t>(r)];
 }
 
 llvm::Expected<llvm::ArrayRef<float>> StepTask::vec(mlir::FlatSymbolRefAttr symbol) {
@@ -34,7 +34,7 @@ llvm::Expected<llvm::ArrayRef<float>> StepTask::vec(mlir::FlatSymbolRefAttr symb
 }
 
 llvm::Error StepTask::error(mlir::Operation *op, const llvm::Twine &what) const {
-  return inputError("phase " + phase.getName().str(), op->getName().getStringRef(), what);
+  return inputError("phase " + step::PhaseOp(phase).getName().str(), op->getName().getStringRef(), what);
 }
 
 struct StepInterpreter::State {

@@ -184,5 +184,5 @@ TEST(Tokenizer, LoadsAFullVocabularyQuickly) {
   EXPECT_EQ(data->merges.size(), static_cast<size_t>(4 + count));
   EXPECT_EQ(count, 514906);
   RecordProperty("seconds", std::to_string(seconds));
-  EXPECT_LT(seconds, 20.0); // optimised: 0.3 s; the bound leaves room for sanitizers, not for quadratic work
+  EXPECT_LT(seconds, 60.0); // 0.8 s on a busy machine; leaves room for sanitizers, not for quadratic work
 }

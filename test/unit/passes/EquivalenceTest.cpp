@@ -11,57 +11,6 @@
 using namespace gemmac;
 
 namespace {
-using Ints = std::vector<int32_t>;
-
-/// The logits of all calls of a scenario, one behind the other; empty if a call failed.
-struct Scenario {
-  Scenario(mlir::ModuleOp module, int32_t sequences) : interpreter(module, nullptr), sequences(sequences) {
-    vocab = static_cast<int32_t>(module->getAttrOfType<mlir::IntegerAttr>("gemma.vocab").getInt());
-  }
-
-  std::vector<float> play() {
-    call("prefill_none", 5, false);
-    call("prefill_last", 4, true);
-    call("prefill_last", 1, true);
-    for (int step = 0; step < 3; ++step)
-      call("decode", 1, true);
-    call("prefill_all", 3, true);
-    return failed ? std::vector<float>() : logits;
-  }
-
-private:
-  /// The next `count` tokens of each sequence.
-  void call(llvm::StringRef entry, int32_t count, bool keep) {
-    Ints tokens, pos, seq;
-    for (int32_t s = 0; s < sequences; ++s)
-      for (int32_t i = 0; i < count; ++i) {
-        tokens.push_back(((next + i) * 7 + s * 3 + 1) % vocab);
-        pos.push_back(next + i);
-        seq.push_back(s);
-      }
-    next += count;
-    llvm::Expected<std::vector<Tensor>> results = interpreter.run(entry, tokens, pos, seq);
-    if (!results) {
-      ADD_FAILURE() << entry.str() << ": " << llvm::toString(results.takeError());
-      failed = true;
-      return;
-    }
-    if (!keep)
-      return;
-    if (results->size() != 1) {
-      ADD_FAILURE() << entry.str() << ": " << results->size() << " results";
-      failed = true;
-      return;
-    }
-    logits.insert(logits.end(), results->front().f32.begin(), results->front().f32.end());
-  }
-
-  Interpreter interpreter;
-  std::vector<float> logits;
-  int32_t sequences, vocab = 1, next = 0;
-  bool failed = false;
-};
-
 std::vector<float> logitsAfter(mlir::MLIRContext &context, const std::string &file, llvm::StringRef pipeline,
                                int32_t sequences = 1) {
   mlir::OwningOpRef<mlir::ModuleOp> module = parse(context, file);
@@ -69,14 +18,7 @@ std::vector<float> logitsAfter(mlir::MLIRContext &context, const std::string &fi
     ADD_FAILURE() << file << ": " << pipeline.str();
     return {};
   }
-  return Scenario(*module, sequences).play();
-}
-
-std::string nameOf(const testing::TestParamInfo<std::string> &info) {
-  std::string name = info.param.substr(info.param.rfind('/') + 1);
-  name = name.substr(0, name.find('.'));
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
+  return playScenario(*module, sequences, nullptr);
 }
 
 class Equivalence : public testing::TestWithParam<std::string> {
@@ -89,7 +31,7 @@ TEST_P(Equivalence, EntriesMeanForward) {
   mlir::OwningOpRef<mlir::ModuleOp> module = parse(*context, GetParam());
   ASSERT_TRUE(module);
   auto vocab = static_cast<int32_t>((*module)->getAttrOfType<mlir::IntegerAttr>("gemma.vocab").getInt());
-  Ints tokens(16), pos(16), seq(16, 0);
+  std::vector<int32_t> tokens(16), pos(16), seq(16, 0);
   std::iota(pos.begin(), pos.end(), 0);
   for (int32_t i = 0; i < 16; ++i)
     tokens[static_cast<size_t>(i)] = (i * 7 + 1) % vocab;
@@ -128,10 +70,15 @@ TEST_P(Equivalence, Pipelines) {
 }
 
 TEST_P(Equivalence, QuantizedFusedEqualsQuantized) {
-  for (std::string format : {"q8", "q4"})
-    EXPECT_EQ(logitsAfter(*context, GetParam(), "gemma-pipeline{quantize=" + format + "}"),
-              logitsAfter(*context, GetParam(), "gemma-entries,gemma-quantize{format=" + format + "}"))
+  std::vector<float> exact = logitsAfter(*context, GetParam(), "gemma-entries");
+  for (std::string format : {"q8", "q4"}) {
+    std::vector<float> unfused =
+        logitsAfter(*context, GetParam(), "gemma-entries,gemma-quantize{format=" + format + "}");
+    EXPECT_EQ(unfused.size(), exact.size());
+    EXPECT_NE(unfused, exact) << "weights are not quantised";
+    EXPECT_EQ(logitsAfter(*context, GetParam(), "gemma-pipeline{quantize=" + format + "}"), unfused)
         << format;
+  }
 }
 
 TEST_P(Equivalence, TwoSequences) {
@@ -143,4 +90,6 @@ TEST_P(Equivalence, TwoSequences) {
       expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Equivalence, testing::ValuesIn(modelFiles()), nameOf);
+INSTANTIATE_TEST_SUITE_P(Models, Equivalence, testing::ValuesIn(modelFiles()), modelName);
+
+TEST(Models, AreGenerated) { EXPECT_EQ(modelFiles().size(), 20u); }

@@ -109,8 +109,9 @@ void checkFusion(gemma::FusionOp fusion) {
     EXPECT_TRUE(products.size() == 1 || llvm::isa<gemma::LinearOp>(product));
   }
   fusion.walk([&](gemma::RmsNormOp norm) {
-    if (isFullRow(norm) && isAfterCore(norm))
+    if (isFullRow(norm) && isAfterCore(norm)) {
       EXPECT_TRUE(feedsAttention(norm.getResult())) << "a norm of whole rows cannot follow the product";
+    }
   });
 }
 } // namespace
@@ -149,12 +150,7 @@ TEST_P(Structure, PipelineIsDeterministic) {
   EXPECT_EQ(print(), print());
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Structure, testing::ValuesIn(modelFiles()), [](const auto &info) {
-  std::string name = info.param.substr(info.param.rfind('/') + 1);
-  name = name.substr(0, name.find('.'));
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Models, Structure, testing::ValuesIn(modelFiles()), modelName);
 
 TEST(SameGraph, TellsDifferentFunctionsApart) {
   std::unique_ptr<mlir::MLIRContext> context = makeContext();

@@ -28,7 +28,9 @@ struct Outcome {
 
 class Exe : public testing::Test {
 protected:
-  void SetUp() override { writeFile(dir / "exe", test::makePayload("ELF", std::string(3000, 'w'), test::smallBlob())); }
+  void SetUp() override {
+    writeFile(dir / "exe", test::makePayload("ELF", std::string(3000, 'w'), test::smallBlob()));
+  }
 
   pid_t start(std::vector<std::string> args, const std::string &in, const std::string &out) {
     writeFile(dir / "in", in);
@@ -58,7 +60,8 @@ protected:
     waitpid(pid, &status, 0);
     struct stat st;
     const bool regular = stat(out.c_str(), &st) == 0 && S_ISREG(st.st_mode);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), regular ? slurp(out) : "", slurp(dir / "err")};
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), regular ? slurp(out) : "",
+            slurp(dir / "err")};
   }
 
   Outcome run(std::vector<std::string> args, const std::string &in = "", std::string out = "") {
@@ -90,7 +93,8 @@ TEST_F(Exe, runAnswersOnStdoutOnly) {
 }
 
 TEST_F(Exe, sameSeedSameAnswerForAnyWorkers) {
-  const std::vector<std::string> base{"-p", "In the beginning", "-n", "20", "--seed", "5", "--print-ids", "-t"};
+  const std::vector<std::string> base{"-p", "In the beginning", "-n", "20", "--seed",
+                                      "5",  "--print-ids",      "-t"};
   const auto with = [&](const char *t) {
     std::vector<std::string> args = base;
     args.push_back(t);
@@ -131,6 +135,7 @@ TEST_F(Exe, templatesAreRefusedWithoutRaw) {
 TEST_F(Exe, badInputIsExit1) {
   expectFailure(run({"--ids", "2,2048"}), 1, "2048 is not in the vocabulary, expected 0..2047");
   expectFailure(run({"-f", dir / "absent"}), 1, "absent");
+  expectFailure(run({"-f", dir.path}), 1, "Is a directory");
   expectFailure(run({"-p", std::string(2000, 'x'), "--raw"}), 1, "the context holds 200");
   expectFailure(run({"--ids", "2,3,4", "-c", "2"}), 1, "raise -c");
   expectFailure(run({"perplexity", "-f", dir / "absent"}), 2, "compiled for 200");
@@ -162,11 +167,13 @@ TEST_F(Exe, logitsAreWrittenWholeOrNotAtAll) {
   std::string data = slurp(dir / "x.npy");
   EXPECT_NE(data.find("'shape': (2048,)"), std::string::npos);
   const std::vector<float> want = test::fakeLogits({2, 9, 17});
-  EXPECT_EQ(data.substr(data.size() - 2048 * 4), std::string(reinterpret_cast<const char *>(want.data()), 2048 * 4));
+  EXPECT_EQ(data.substr(data.size() - 2048 * 4),
+            std::string(reinterpret_cast<const char *>(want.data()), 2048 * 4));
   ASSERT_EQ(run({"logits", "--ids", "2,9,17", "--all", "-o", dir / "x.npy"}).code, 0);
   data = slurp(dir / "x.npy");
   EXPECT_NE(data.find("'shape': (3, 2048)"), std::string::npos);
-  EXPECT_EQ(data.substr(data.size() - 2048 * 4), std::string(reinterpret_cast<const char *>(want.data()), 2048 * 4));
+  EXPECT_EQ(data.substr(data.size() - 2048 * 4),
+            std::string(reinterpret_cast<const char *>(want.data()), 2048 * 4));
   expectFailure(run({"logits", "--ids", "2", "-o", "/dev/full"}), 3, "No space left");
 }
 
@@ -214,8 +221,9 @@ TEST_F(Exe, benchPrintsLlamaBenchsFields) {
   ASSERT_EQ(r.code, 0) << r.err;
   const json rows = json::parse(r.out);
   ASSERT_EQ(rows.size(), 4u);
-  for (const char *field : {"n_prompt", "n_gen", "n_depth", "avg_ts", "stddev_ts", "samples_ts", "avg_ns", "compute", "kv", "march",
-                            "huge_page_share", "n_threads", "model_size", "time_to_first_token_ms", "peak_rss_bytes"})
+  for (const char *field :
+       {"n_prompt", "n_gen", "n_depth", "avg_ts", "stddev_ts", "samples_ts", "avg_ns", "compute", "kv",
+        "march", "huge_page_share", "n_threads", "model_size", "time_to_first_token_ms", "peak_rss_bytes"})
     EXPECT_TRUE(rows[0].contains(field)) << field;
   EXPECT_EQ(rows[0]["samples_ts"].size(), 3u);
   EXPECT_EQ(rows[3]["n_depth"], 16);
@@ -233,7 +241,8 @@ TEST_F(Exe, fullAndClosedStdout) {
   int fds[2];
   ASSERT_EQ(pipe(fds), 0);
   close(fds[0]);
-  const Outcome r = run({"--ids", "2", "-n", "3", "--no-perf"}, "", "/proc/self/fd/" + std::to_string(fds[1]));
+  const Outcome r =
+      run({"--ids", "2", "-n", "3", "--no-perf"}, "", "/proc/self/fd/" + std::to_string(fds[1]));
   close(fds[1]);
   EXPECT_NE(r.code, 0);
   EXPECT_EQ(r.err, "");
@@ -279,10 +288,12 @@ TEST(Linked, executableRunsFromItsOwnFile) {
   const std::string exe = dir / "model", out = dir / "out";
   writeFile(exe, test::makePayload(slurp(GEMMAC_FAKE), std::string(3 << 20, 'w'), test::smallBlob()));
   chmod(exe.c_str(), 0755);
-  EXPECT_EQ(std::system((exe + " --ids 2 -n 4 --temp 0 --ignore-eos --print-ids --no-perf > " + out).c_str()), 0);
+  EXPECT_EQ(std::system((exe + " --ids 2 -n 4 --temp 0 --ignore-eos --print-ids --no-perf > " + out).c_str()),
+            0);
   EXPECT_EQ(json::parse(slurp(out)).size(), 4u);
   EXPECT_EQ(std::system((exe + " verify > /dev/null && " + exe + " info > " + out).c_str()), 0);
-  EXPECT_EQ(WEXITSTATUS(std::system((std::string(GEMMAC_FAKE) + " --ids 2 2> " + out).c_str())), 3) << "no payload";
+  EXPECT_EQ(WEXITSTATUS(std::system((std::string(GEMMAC_FAKE) + " --ids 2 2> " + out).c_str())), 3)
+      << "no payload";
   EXPECT_NE(slurp(out).find("no weights at its end"), std::string::npos);
 }
 

@@ -1,4 +1,5 @@
-// See FakeModel.h. Written as generated code is: tasks claimed from one counter a phase, a barrier after each.
+// See FakeModel.h. Written as generated code is: tasks claimed from one counter a phase, a barrier after
+// each.
 #include "FakeModel.h"
 
 #include <nlohmann/json.hpp>
@@ -68,7 +69,8 @@ static constexpr char kManifest[] =
     R"({"gemmac": "0.1.0", "name": "fake", "family": "gemma4", "target": "cpu", "march": ["x86-64"],
 "features": ["sse2"], "quantize": "none", "compute": "f32", "kv": "f32", "vocab": 2048, "hidden": 8, "layers": 2,
 "context": 200, "max_batch": 1, "window": 16, "arena_bytes": 69632, "scratch_bytes": 1000, "counters": 2,
-"entries": {"decode": {"rows": 1, "logits": 4096, "stride": 2048, "phases": 2}, "prefill_none": {"rows": 16, "phases": 1},
+"entries": {"decode": {"rows": 1, "logits": 4096, "stride": 2048, "phases": 2},
+"prefill_none": {"rows": 16, "phases": 1},
 "prefill_last": {"rows": 16, "logits": 4096, "stride": 2048, "phases": 2},
 "prefill_all": {"rows": 8, "logits": 4096, "stride": 2048, "phases": 2}},
 "softcap": null, "bos": 2, "eos": [1, 106], "suppress": [7], "has_template": false,
@@ -100,6 +102,7 @@ std::vector<float> fakeLogits(const std::vector<int32_t> &ids) {
 
 } // namespace gemmac::test
 
-const GmModel gm_model = {GM_ABI_VERSION,            gemmac::test::kManifest,    sizeof gemmac::test::kManifest - 1,
-                          gemmac::test::decode,      gemmac::test::prefillNone, gemmac::test::prefillLast,
-                          gemmac::test::prefillAll};
+const GmModel gm_model = {
+    GM_ABI_VERSION,          gemmac::test::kManifest,   sizeof gemmac::test::kManifest - 1,
+    gemmac::test::decode,    gemmac::test::prefillNone, gemmac::test::prefillLast,
+    gemmac::test::prefillAll};

@@ -1,5 +1,5 @@
-// A model in place of generated code: its logits are a hash of everything before them, so that any token lost, doubled,
-// reordered or computed by two workers shows. Its state is kept in the arena as KV caches are.
+// A model in place of generated code: its logits are a hash of everything before them, so that any token
+// lost, doubled, reordered or computed by two workers shows. Its state is kept in the arena as KV caches are.
 #pragma once
 
 #include "runtime/Abi.h"

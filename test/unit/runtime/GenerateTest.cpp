@@ -1,9 +1,9 @@
 // The token loop, stop texts, and perplexity against its definition written out.
+#include "runtime/Generate.h"
 #include "FakeModel.h"
 #include "TestPayload.h"
 #include "runtime/Bench.h"
 #include "runtime/Failure.h"
-#include "runtime/Generate.h"
 
 #include <gtest/gtest.h>
 
@@ -25,7 +25,8 @@ struct Fixture {
     p.temperature = 0;
     Sampler sampler(p, manifest.vocab, {}, manifest.suppress);
     shown.clear();
-    return generate(session, sampler, tokenizer, manifest, prompt, options, [&](const std::string &t) { shown += t; });
+    return generate(session, sampler, tokenizer, manifest, prompt, options,
+                    [&](const std::string &t) { shown += t; });
   }
 
   std::string text;
@@ -90,7 +91,8 @@ TEST(Generate, endsWithTheContext) {
   EXPECT_TRUE(f.answer({2}, o).ids.empty());
 }
 
-std::string filtered(const std::vector<std::string> &stops, const std::vector<std::string> &pieces, bool &stopped) {
+std::string filtered(const std::vector<std::string> &stops, const std::vector<std::string> &pieces,
+                     bool &stopped) {
   StopFilter filter(stops);
   std::string out;
   for (const std::string &p : pieces)
@@ -135,7 +137,8 @@ TEST(Perplexity, isLlamaCppsDefinition) {
   }
   ASSERT_EQ(count, 3 * (kWindow - 1 - kWindow / 2));
   int64_t calls = 0;
-  const double got = perplexity(f.session, f.manifest, ids, kWindow, 3, [&](int64_t w, double) { EXPECT_EQ(w, calls++); });
+  const double got =
+      perplexity(f.session, f.manifest, ids, kWindow, 3, [&](int64_t w, double) { EXPECT_EQ(w, calls++); });
   EXPECT_NEAR(got, std::exp(sum / count), 1e-9 * got);
   EXPECT_EQ(calls, 3);
 }

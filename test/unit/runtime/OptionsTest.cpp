@@ -1,7 +1,8 @@
-// The command line: defaults, and that every wrong use is exit 2 with the flag, what was found and what was expected.
+// The command line: defaults, and that every wrong use is exit 2 with the flag, what was found and what was
+// expected.
+#include "runtime/Options.h"
 #include "runtime/Cpu.h"
 #include "runtime/Failure.h"
-#include "runtime/Options.h"
 
 #include <gtest/gtest.h>
 
@@ -23,9 +24,35 @@ TEST(Options, defaults) {
 }
 
 TEST(Options, everyFlagOfRun) {
-  const Options o = parse({"run", "--ids", "2, 5,[7]", "-n", "9", "-c", "100", "-t", "3", "-s", "18446744073709551615", "--temp",
-                           "0.5", "--top-k", "4", "--top-p", "0.9", "--min-p=0.1", "--repeat-penalty", "1.1", "--stop", "a",
-                           "--stop", "[b]", "--ignore-eos", "--no-perf", "--print-ids", "--raw", "--hugepages=copy"})
+  const Options o = parse({"run",
+                           "--ids",
+                           "2, 5,[7]",
+                           "-n",
+                           "9",
+                           "-c",
+                           "100",
+                           "-t",
+                           "3",
+                           "-s",
+                           "18446744073709551615",
+                           "--temp",
+                           "0.5",
+                           "--top-k",
+                           "4",
+                           "--top-p",
+                           "0.9",
+                           "--min-p=0.1",
+                           "--repeat-penalty",
+                           "1.1",
+                           "--stop",
+                           "a",
+                           "--stop",
+                           "[b]",
+                           "--ignore-eos",
+                           "--no-perf",
+                           "--print-ids",
+                           "--raw",
+                           "--hugepages=copy"})
                         .options;
   EXPECT_EQ(*o.ids, (std::vector<int32_t>{2, 5, 7}));
   EXPECT_EQ(*o.limit, 9);
@@ -57,7 +84,8 @@ TEST(Options, otherCommands) {
   const Options p = parse({"perplexity", "-f", "x", "--ctx", "64", "--chunks", "8"}).options;
   EXPECT_EQ(p.window, 64);
   EXPECT_EQ(*p.windows, 8);
-  const Options b = parse({"bench", "-p", "128,512", "-n", "0", "-d", "0,10", "-r", "2", "-o", "json", "--phases"}).options;
+  const Options b =
+      parse({"bench", "-p", "128,512", "-n", "0", "-d", "0,10", "-r", "2", "-o", "json", "--phases"}).options;
   EXPECT_EQ(b.benchPrompt, (std::vector<int64_t>{128, 512}));
   EXPECT_EQ(b.benchDepth, (std::vector<int64_t>{0, 10}));
   EXPECT_EQ(b.format, BenchFormat::Json);

@@ -1,7 +1,8 @@
-// Payload: what gemmac wrote comes back; anything cut, grown or damaged is refused with exit 3 before it is used.
+// Payload: what gemmac wrote comes back; anything cut, grown or damaged is refused with exit 3 before it is
+// used.
+#include "runtime/Payload.h"
 #include "TestPayload.h"
 #include "runtime/Failure.h"
-#include "runtime/Payload.h"
 
 #include <gtest/gtest.h>
 
@@ -66,7 +67,8 @@ TEST(Payload, emptySectionsAreFine) {
 TEST(Payload, cutOrGrownFilesAreRefused) {
   TempDir dir;
   const std::string whole = test::makePayload("ELF", someBytes(100000), "tokenizer");
-  for (const size_t keep : {size_t(0), size_t(3), size_t(63), size_t(64), whole.size() / 2, whole.size() - 64, whole.size() - 1}) {
+  for (const size_t keep : {size_t(0), size_t(3), size_t(63), size_t(64), whole.size() / 2, whole.size() - 64,
+                            whole.size() - 1}) {
     writeFile(dir / "exe", whole.substr(0, keep));
     expectRefused(dir / "exe", "truncated, stripped");
   }

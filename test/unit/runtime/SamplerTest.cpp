@@ -13,7 +13,8 @@ namespace {
 using Logits = std::vector<float>;
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
 
-Sampler sampler(const SamplingParams &p, size_t vocab, std::optional<double> cap = {}, std::vector<int32_t> suppress = {}) {
+Sampler sampler(const SamplingParams &p, size_t vocab, std::optional<double> cap = {},
+                std::vector<int32_t> suppress = {}) {
   return Sampler(p, static_cast<int64_t>(vocab), cap, std::move(suppress));
 }
 
@@ -71,9 +72,9 @@ TEST(Sampler, topPKeepsTheShortestPrefix) {
 TEST(Sampler, topPOverALargeFlatVocabulary) {
   SamplingParams p;
   p.topP = .5;
-  const auto seen = draw(p, Logits(5000, 1), 20000);
-  EXPECT_LE(seen.rbegin()->first, 2500) << "ties by id: the lower half";
-  EXPECT_GT(seen.size(), 2300u);
+  const auto seen = draw(p, Logits(2000, 1), 3000);
+  EXPECT_LE(seen.rbegin()->first, 1000) << "ties by id: the lower half";
+  EXPECT_GT(seen.size(), 800u);
 }
 
 TEST(Sampler, minPIsRelativeToTheLikeliest) {

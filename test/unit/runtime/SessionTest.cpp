@@ -1,7 +1,7 @@
 // Session: however a prompt is cut into steps and over workers, the model sees each token once, in order.
+#include "runtime/Session.h"
 #include "FakeModel.h"
 #include "runtime/Failure.h"
-#include "runtime/Session.h"
 
 #include <gtest/gtest.h>
 
@@ -43,7 +43,13 @@ TEST_P(Workers, lastAllAndDecodeAgree) {
     s.reset();
     EXPECT_TRUE(same(s.prefillLast(ids), fakeLogits(ids))) << n;
     EXPECT_EQ(s.position(), n);
-    EXPECT_TRUE(same(s.decode(5), [&] { Ids more = ids; more.push_back(5); return fakeLogits(more); }())) << n;
+    EXPECT_TRUE(same(s.decode(5),
+                     [&] {
+                       Ids more = ids;
+                       more.push_back(5);
+                       return fakeLogits(more);
+                     }()))
+        << n;
     s.reset();
     int64_t rows = 0;
     s.prefillAll(ids, [&](int64_t i, const float *row) {
@@ -75,8 +81,9 @@ TEST(Session, onlyTheLastChunkComputesLogits) {
 }
 
 TEST(Session, missingEntriesFallBack) {
-  for (const char *absent : {R"({"entries": {"prefill_none": null}})", R"({"entries": {"prefill_last": null}})",
-                             R"({"entries": {"prefill_none": null, "prefill_last": null, "prefill_all": null}})"}) {
+  for (const char *absent :
+       {R"({"entries": {"prefill_none": null}})", R"({"entries": {"prefill_last": null}})",
+        R"({"entries": {"prefill_none": null, "prefill_last": null, "prefill_all": null}})"}) {
     Fixture f(absent);
     Session s(f.manifest, nullptr, 2, test::kContext);
     const Ids ids = someIds(37);
@@ -97,10 +104,12 @@ TEST(Session, refusesWhatTheContextCannotHold) {
     FAIL() << "21 tokens in a context of 20";
   } catch (const Failure &e) {
     EXPECT_EQ(e.code, kBadInput);
-    EXPECT_NE(std::string(e.what()).find("21 tokens do not fit the context of 20"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("21 tokens do not fit the context of 20"), std::string::npos)
+        << e.what();
   }
   s.reset();
-  EXPECT_THROW(s.prefillAll(someIds(21), [](int64_t, const float *) { FAIL() << "nothing may run"; }), Failure);
+  EXPECT_THROW(s.prefillAll(someIds(21), [](int64_t, const float *) { FAIL() << "nothing may run"; }),
+               Failure);
 }
 
 TEST(Session, refusesMemoryThatIsNotThere) {

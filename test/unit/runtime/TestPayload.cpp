@@ -41,7 +41,8 @@ TokenizerBlobInput readTokenizerJson(const std::string &path) {
 }
 
 const std::string &smallBlob() {
-  static const std::string blob = writeTokenizerBlob(readTokenizerJson(GEMMAC_TEST_INPUTS "/tokenizer/tokenizer.json"));
+  static const std::string blob =
+      writeTokenizerBlob(readTokenizerJson(GEMMAC_TEST_INPUTS "/tokenizer/tokenizer.json"));
   return blob;
 }
 
@@ -66,7 +67,8 @@ std::string makePayload(const std::string &elf, const std::string &weights, cons
   pad(file, 64);
   const std::string text = index.dump();
   const XXH128_hash_t h = XXH3_128bits(text.data(), text.size());
-  PayloadFooter footer = {file.size(), text.size(), file.size() + text.size() + sizeof footer, {h.low64, h.high64}, {}, {}};
+  PayloadFooter footer = {file.size(),         text.size(), file.size() + text.size() + sizeof footer,
+                          {h.low64, h.high64}, {},          {}};
   std::memcpy(footer.magic, kFooterMagic, sizeof footer.magic);
   file += text;
   return file.append(reinterpret_cast<const char *>(&footer), sizeof footer);

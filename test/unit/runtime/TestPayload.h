@@ -1,4 +1,5 @@
-// Files and tokenizers for tests: a payload as codegen/Emit writes it, the tokenizer of test/Inputs, temporary folders.
+// Files and tokenizers for tests: a payload as codegen/Emit writes it, the tokenizer of test/Inputs,
+// temporary folders.
 #pragma once
 
 #include "runtime/TokenizerBlob.h"

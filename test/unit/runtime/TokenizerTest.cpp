@@ -1,8 +1,8 @@
-// Tokenizer against HF's answers (test/Inputs/tokenizer/cases.json; all of the goldens where they are), the blob's
-// checker against damage, and the streaming decoder.
+// Tokenizer against HF's answers (test/Inputs/tokenizer/cases.json; all of the goldens where they are), the
+// blob's checker against damage, and the streaming decoder.
+#include "runtime/Tokenizer.h"
 #include "TestPayload.h"
 #include "runtime/Failure.h"
-#include "runtime/Tokenizer.h"
 #include "runtime/Utf8.h"
 
 #include <gtest/gtest.h>
@@ -53,14 +53,16 @@ TEST(Tokenizer, equalsHuggingFaceOnAllGoldens) {
 
 TEST(Tokenizer, blobIsWholeAndDeterministic) {
   EXPECT_EQ(checkTokenizerBlob(smallBlob().data(), smallBlob().size()), nullptr);
-  EXPECT_EQ(writeTokenizerBlob(test::readTokenizerJson(GEMMAC_TEST_INPUTS "/tokenizer/tokenizer.json")), smallBlob());
+  EXPECT_EQ(writeTokenizerBlob(test::readTokenizerJson(GEMMAC_TEST_INPUTS "/tokenizer/tokenizer.json")),
+            smallBlob());
 }
 
 TEST(Tokenizer, invalidUtf8BecomesByteTokens) {
   const Tokenizer t(smallBlob());
   EXPECT_EQ(t.encode("a\xFF"), (Ids{1926, 238 + 0xFF}));
   EXPECT_EQ(t.encode("\xE2\x82"), (Ids{238 + 0xE2, 238 + 0x82}));
-  EXPECT_EQ(t.encode("\xED\xA0\x80"), (Ids{238 + 0xED, 238 + 0xA0, 238 + 0x80})) << "a surrogate is no character";
+  EXPECT_EQ(t.encode("\xED\xA0\x80"), (Ids{238 + 0xED, 238 + 0xA0, 238 + 0x80}))
+      << "a surrogate is no character";
 }
 
 TEST(Tokenizer, decodesBrokenBytesAsReplacements) {
@@ -68,7 +70,8 @@ TEST(Tokenizer, decodesBrokenBytesAsReplacements) {
   const std::string two = "\xEF\xBF\xBD\xEF\xBF\xBD";
   EXPECT_EQ(t.decode(Ids{238 + 0xE2, 238 + 0x82, 1926}), two + "a");
   EXPECT_EQ(stream(t, {238 + 0xE2, 238 + 0x82, 1926}), two + "a");
-  EXPECT_EQ(t.decode(Ids{238 + 'x', 238 + 0xFF}), two) << "as HF: one for each byte of a run that is broken anywhere";
+  EXPECT_EQ(t.decode(Ids{238 + 'x', 238 + 0xFF}), two)
+      << "as HF: one for each byte of a run that is broken anywhere";
   EXPECT_EQ(stream(t, {238 + 'x', 238 + 0xFF}), "x\xEF\xBF\xBD") << "a stream has shown the x by then";
 }
 

@@ -1,0 +1,145 @@
+// step-plan-memory: offsets of caches, buffers and packed weights. Invariant: shared buffers that are live in
+// the same phase do not overlap, caches overlap nothing in any entry, and every offset is a multiple of 64.
+#include "dialect/step/StepAccess.h"
+#include "passes/lower/StepPasses.h"
+#include "passes/plan/Layout.h"
+
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace gemmac {
+#define GEN_PASS_DEF_STEPPLANMEMORY
+#include "passes/lower/StepPasses.h.inc"
+} // namespace gemmac
+
+using namespace gemmac;
+
+static mlir::IntegerAttr bytesAttr(mlir::Operation *op, int64_t value) {
+  return mlir::IntegerAttr::get(mlir::IntegerType::get(op->getContext(), 64), value);
+}
+
+/// Weights in the order in which entries stream them (the first entry's order counts), then those that are
+/// only gathered from, then the rest.
+static llvm::SetVector<mlir::Operation *> executionOrder(step::ProgramOp program) {
+  llvm::SetVector<mlir::Operation *> streamed, gathered;
+  program.walk<mlir::WalkOrder::PreOrder>([&](mlir::Operation *op) {
+    if (!op->getParentOfType<step::PhaseOp>())
+      return;
+    for (mlir::NamedAttribute attribute : op->getAttrs())
+      if (auto symbol = llvm::dyn_cast<mlir::FlatSymbolRefAttr>(attribute.getValue()))
+        if (auto weight = program.lookupSymbol<step::WeightOp>(symbol.getValue()))
+          (llvm::isa<step::EmbedOp>(op) ? gathered : streamed).insert(weight);
+  });
+  streamed.insert(gathered.begin(), gathered.end());
+  for (auto weight : program.getOps<step::WeightOp>())
+    streamed.insert(weight);
+  return streamed;
+}
+
+static void planWeights(step::ProgramOp program) {
+  int64_t end = 0;
+  for (mlir::Operation *op : executionOrder(program)) {
+    auto weight = llvm::cast<step::WeightOp>(op);
+    const int64_t size = packedBytes(weight);
+    weight.setOffsetAttr(bytesAttr(op, end));
+    weight.setBytesAttr(bytesAttr(op, size));
+    end += roundUp(size, kAlign);
+  }
+  program.setWeightBytesAttr(bytesAttr(program, end));
+}
+
+/// Where the caches end.
+static int64_t planCaches(step::ProgramOp program) {
+  int64_t end = 0;
+  for (auto cache : program.getOps<step::CacheOp>()) {
+    const int64_t half = cacheHalfBytes(cache, program.getBatch());
+    cache.setKOffsetAttr(bytesAttr(cache, end));
+    cache.setVOffsetAttr(bytesAttr(cache, end + half));
+    end += 2 * half;
+  }
+  return end;
+}
+
+namespace {
+struct Placed {
+  step::LiveRange range;
+  int64_t begin, end;
+};
+} // namespace
+
+/// Lowest offset, from `base` on, where `size` bytes overlap no buffer that is live together with `range`.
+static int64_t firstFit(const step::LiveRange &range, int64_t size, int64_t base,
+                        llvm::ArrayRef<Placed> placed) {
+  llvm::SmallVector<std::pair<int64_t, int64_t>> taken;
+  for (const Placed &other : placed)
+    if (range.meets(other.range))
+      taken.emplace_back(other.begin, other.end);
+  llvm::sort(taken);
+  int64_t offset = base;
+  for (auto [begin, end] : taken) {
+    if (offset + size <= begin)
+      break;
+    offset = std::max(offset, end);
+  }
+  return offset;
+}
+
+namespace {
+struct StepPlanMemoryPass : impl::StepPlanMemoryBase<StepPlanMemoryPass> {
+  void runOnOperation() override {
+    for (auto program : getOperation().getOps<step::ProgramOp>()) {
+      planWeights(program);
+      const int64_t base = planCaches(program);
+      int64_t arena = base, scratch = 0;
+      for (auto entry : program.getOps<step::EntryOp>()) {
+        arena = std::max(arena, planShared(entry, base));
+        scratch = std::max(scratch, planPrivate(entry));
+      }
+      program.setArenaBytesAttr(bytesAttr(program, arena));
+      program.setScratchBytesAttr(bytesAttr(program, scratch));
+    }
+  }
+
+private:
+  /// Places the shared buffers of an entry behind `base`; returns where they end.
+  int64_t planShared(step::EntryOp entry, int64_t base) {
+    llvm::SmallVector<step::LiveRange> ranges = step::liveRangesOf(entry);
+    llvm::stable_sort(ranges, [](const step::LiveRange &a, const step::LiveRange &b) {
+      return bufferBytes(step::BufferOp(a.buffer).getType()) >
+             bufferBytes(step::BufferOp(b.buffer).getType());
+    });
+    llvm::SmallVector<Placed> placed;
+    int64_t end = base, sum = 0;
+    for (step::LiveRange &range : ranges) {
+      const int64_t size = bufferBytes(range.buffer.getType());
+      const int64_t offset = firstFit(range, size, base, placed);
+      range.buffer.setOffsetAttr(bytesAttr(range.buffer, offset));
+      placed.push_back({range, offset, offset + size});
+      end = std::max(end, offset + size);
+      sum += size;
+    }
+    numBuffers += placed.size();
+    savedBytes += sum - (end - base);
+    return end;
+  }
+
+  /// Places the private buffers of each phase one behind the other; returns the size of the largest phase.
+  static int64_t planPrivate(step::EntryOp entry) {
+    int64_t most = 0;
+    for (step::PhaseOp phase : step::phasesOf(entry)) {
+      llvm::SetVector<mlir::Value> buffers;
+      for (const step::Access &access : step::accessesOf(phase))
+        if (access.isPrivate())
+          buffers.insert(access.buffer);
+      int64_t end = 0;
+      for (mlir::Value value : buffers) {
+        step::BufferOp buffer = step::bufferOf(value);
+        buffer.setOffsetAttr(bytesAttr(buffer, end));
+        end += bufferBytes(buffer.getType());
+      }
+      most = std::max(most, end);
+    }
+    return most;
+  }
+};
+} // namespace

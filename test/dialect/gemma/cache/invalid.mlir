@@ -1,0 +1,14 @@
+// RUN: gemma-opt %s --verify-diagnostics --split-input-file
+
+// expected-error @+1 {{'gemma.cache' op heads is 0 and head_dim 32, expected both at least 1}}
+gemma.cache @cache_c1 {heads = 0, head_dim = 32, window = 0}
+
+// -----
+
+// expected-error @+1 {{'gemma.cache' op heads is 1 and head_dim -2, expected both at least 1}}
+gemma.cache @cache_c1_dim {heads = 1, head_dim = -2, window = 0}
+
+// -----
+
+// expected-error @+1 {{'gemma.cache' op window is -1, expected at least 0 (0 keeps every position)}}
+gemma.cache @cache_c2 {heads = 1, head_dim = 32, window = -1}

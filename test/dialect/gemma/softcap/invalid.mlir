@@ -1,0 +1,7 @@
+// RUN: gemma-opt %s --verify-diagnostics --split-input-file
+
+func.func @softcap_c1(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'gemma.softcap' op cap is 0.000000e+00, expected more than 0}}
+  %a = gemma.softcap %x {cap = 0.0} : tensor<?x8xf32>
+  return
+}

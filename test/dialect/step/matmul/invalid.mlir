@@ -1,0 +1,102 @@
+// RUN: gemma-opt %s --verify-diagnostics --split-input-file
+
+// matmul_c1
+gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.weight @w q8p16 {n = 64, k = 100, tile = 16, sources = [@w]}
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %d = step.buffer "d" : memref<4x16xf32, "private">
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(4) do {
+      // expected-error @+1 {{'step.matmul' op act has 64 columns, expected 128 for 1 packed f32 vectors of 100}}
+      step.matmul %d, %x, @w as f32 : memref<4x16xf32, "private">, memref<4x64xf32>
+    }
+  }
+}
+
+// -----
+
+// matmul_c1_type
+gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@w]}
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %d = step.buffer "d" : memref<4x16xf32, "private">
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(4) do {
+      // expected-error @+1 {{'step.matmul' op act has elements of 'f32', expected i8 for i8 activations}}
+      step.matmul %d, %x, @w as i8 : memref<4x16xf32, "private">, memref<4x64xf32>
+    }
+  }
+}
+
+// -----
+
+// matmul_c2
+gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  // expected-note @+1 {{weight defined here}}
+  step.weight @w rows_f32 {n = 64, k = 64, tile = 16, sources = [@w]}
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %d = step.buffer "d" : memref<4x16xf32, "private">
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(4) do {
+      // expected-error @+1 {{'step.matmul' op weight @w is rows_f32 with 0 experts, expected a p16 format with none for f32 activations}}
+      step.matmul %d, %x, @w as f32 : memref<4x16xf32, "private">, memref<4x64xf32>
+    }
+  }
+}
+
+// -----
+
+// matmul_c2_i8
+gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  // expected-note @+1 {{weight defined here}}
+  step.weight @w bf16p16 {n = 64, k = 64, tile = 16, sources = [@w]}
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %d = step.buffer "d" : memref<4x16xf32, "private">
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(4) do {
+      // expected-error @+1 {{'step.matmul' op weight @w is bf16p16 with 0 experts, expected q8p16 or q4p16 with none for i8 activations}}
+      step.matmul %d, %x, @w as i8 : memref<4x16xf32, "private">, memref<4x64xf32>
+    }
+  }
+}
+
+// -----
+
+// matmul_c2_experts
+gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  // expected-note @+1 {{weight defined here}}
+  step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@w], experts = 8 : i64}
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %d = step.buffer "d" : memref<4x16xf32, "private">
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(4) do {
+      // expected-error @+1 {{'step.matmul' op weight @w is q8p16 with 8 experts, expected a p16 format with none for f32 activations}}
+      step.matmul %d, %x, @w as f32 : memref<4x16xf32, "private">, memref<4x64xf32>
+    }
+  }
+}

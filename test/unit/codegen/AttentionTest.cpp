@@ -1,0 +1,151 @@
+// Caches and attention: whole and in three phases, sliding windows over a ring, grouped heads, both element types.
+#include "test/unit/codegen/TestProgram.h"
+
+#include "dialect/gemma/Quantize.h"
+
+#include <cmath>
+
+namespace gemmac::test {
+
+namespace {
+
+struct Shape {
+  int64_t heads, kvHeads, dim, window, slots, context;
+};
+
+/// Writes k and v of a chunk into the cache, then attends.
+struct Attention {
+  Attention(Shape s, const std::string &type, int64_t rows, bool whole) : shape(s), program(Options{s.context, rows}) {
+    std::tie(kHalf, vHalf) = program.cache("kv", s.kvHeads, s.dim, s.window, s.slots, type);
+    q = program.buffer("q", rows, s.heads * s.dim);
+    k = program.buffer("k", rows, s.kvHeads * s.dim);
+    v = program.buffer("v", rows, s.kvHeads * s.dim);
+    y = program.buffer("y", rows, s.heads * s.dim);
+    program.phase("\"write\" rows(all) cols(1) do {\n  step.cache_write @kv k, " + k.use() + "\n  step.cache_write @kv v, " +
+                  v.use() + "\n}");
+    std::string heads = "heads = " + std::to_string(s.heads) + ", window = " + std::to_string(s.window);
+    std::string grid = " rows(all) cols(" + std::to_string(s.heads) + ") by_row do {\n  ";
+    if (whole) {
+      program.phase("\"attention\"" + grid + "step.attention " + operands({y, q}, heads + ", scale = 0.5", ", @kv") + "\n}");
+      return;
+    }
+    int64_t positions = (s.context + 15) / 16 * 16;
+    Buffer scores = program.buffer("scores", rows, s.heads * positions);
+    Buffer t = program.tile("t", scores, 0, positions, positions);
+    program.phase("\"qk\"" + grid + "step.qk " + operands({scores, q}, heads + ", scale = 0.5", ", @kv") + "\n}");
+    program.phase("\"softmax\"" + grid + t.name + "\n  step.softmax " + operands({t, t}) + "\n}");
+    program.phase("\"pv\"" + grid + "step.pv " + operands({y, scores}, heads, ", @kv") + "\n}");
+  }
+  Shape shape;
+  TestProgram program;
+  Buffer q, k, v, y, kHalf, vHalf;
+};
+
+/// All that was ever written to a cache, as the cache holds it: [position][kvHeads * dim].
+struct History {
+  std::vector<std::vector<double>> k, v;
+
+  std::vector<double> attend(const Shape &s, const float *q, int64_t position) const {
+    std::vector<double> out;
+    for (int64_t h = 0; h < s.heads; ++h) {
+      int64_t base = h / (s.heads / s.kvHeads) * s.dim, first = s.window > 0 ? std::max<int64_t>(0, position - s.window + 1) : 0;
+      std::vector<double> p;
+      for (int64_t j = first; j <= position; ++j) {
+        double sum = 0;
+        for (int64_t d = 0; d < s.dim; ++d)
+          sum += q[h * s.dim + d] * k[static_cast<size_t>(j)][static_cast<size_t>(base + d)];
+        p.push_back(0.5 * sum);
+      }
+      double top = *std::max_element(p.begin(), p.end()), total = 0;
+      for (double &x : p)
+        total += x = std::exp(x - top);
+      for (int64_t d = 0; d < s.dim; ++d) {
+        double sum = 0;
+        for (size_t j = 0; j < p.size(); ++j)
+          sum += p[j] / total * v[static_cast<size_t>(first) + j][static_cast<size_t>(base + d)];
+        out.push_back(sum);
+      }
+    }
+    return out;
+  }
+};
+
+void checkAttention(const std::string &target, Shape s, const std::string &type, bool whole) {
+  std::string what = target + " " + type + (whole ? " whole" : " in phases") + " dim=" + std::to_string(s.dim) +
+                     " window=" + std::to_string(s.window);
+  const int64_t rows = 5;
+  Attention a(s, type, rows, whole);
+  a.program.fill(a.y); // makes the arena
+  // What the cache has never been given must not matter.
+  std::memset(a.program.data<char>(a.kHalf), 0xff, static_cast<size_t>(a.kHalf.columns + a.vHalf.columns));
+  a.program.compile(target);
+  History history;
+  int64_t position = 0;
+  while (position + rows <= s.context) {
+    int64_t live = position % 3 == 0 ? rows : 2;
+    std::vector<float> q = a.program.fill(a.q), k = a.program.fill(a.k), v = a.program.fill(a.v, 3);
+    auto stored = [&](const std::vector<float> &x, int64_t row) {
+      std::vector<double> values;
+      for (int64_t i = 0; i < s.kvHeads * s.dim; ++i) {
+        float value = x[static_cast<size_t>(row * s.kvHeads * s.dim + i)];
+        values.push_back(type == "bf16" ? bf16ToF32(f32ToBF16(value)) : value);
+      }
+      return values;
+    };
+    for (int64_t r = 0; r < live; ++r) {
+      history.k.push_back(stored(k, r));
+      history.v.push_back(stored(v, r));
+    }
+    a.program.run(live, position % 2 ? 1 : 3, position);
+    for (int64_t r = 0; r < live; ++r)
+      expectClose(a.program.f32(a.y) + r * s.heads * s.dim, history.attend(s, q.data() + r * s.heads * s.dim, position + r), 2e-6,
+                  what + " position " + std::to_string(position + r));
+    position += live;
+  }
+  EXPECT_GT(position, s.slots / 2) << what;
+}
+
+class AttentionOps : public testing::TestWithParam<std::tuple<std::string, bool>> {};
+
+TEST_P(AttentionOps, Full) {
+  auto [target, whole] = GetParam();
+  checkAttention(target, {4, 2, 32, 0, 64, 60}, "f32", whole);
+  checkAttention(target, {3, 1, 24, 0, 48, 40}, "bf16", whole);
+}
+TEST_P(AttentionOps, SlidingWindowOnARing) {
+  auto [target, whole] = GetParam();
+  checkAttention(target, {2, 1, 16, 20, 32, 100}, "bf16", whole); // window - 1 + 5 rows = 24 <= 32 slots
+  checkAttention(target, {4, 4, 80, 17, 32, 90}, "f32", whole);
+  checkAttention(target, {8, 1, 256, 8, 16, 64}, "bf16", whole);
+}
+
+std::string attentionName(const testing::TestParamInfo<std::tuple<std::string, bool>> &info) {
+  std::string name = std::get<0>(info.param) + (std::get<1>(info.param) ? "_whole" : "_phases");
+  for (char &c : name)
+    c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  return name;
+}
+INSTANTIATE_TEST_SUITE_P(Targets, AttentionOps, testing::Combine(testing::ValuesIn(runnableTargets()), testing::Bool()), attentionName);
+
+/// Heads written by column tasks, as after a fused q/k/v product.
+TEST(CacheWrite, ColumnTasksOwnHeads) {
+  TestProgram p(Options{16, 2});
+  auto [k, v] = p.cache("kv", 4, 16, 0, 16, "f32");
+  Buffer x = p.buffer("x", 2, 64);
+  Buffer t = p.tile("t", x, 0, 32, 32);
+  p.phase("\"write\" rows(all) cols(2) do {\n  " + t.name + "\n  step.cache_write @kv k, %t {head_stride = 2} : " + t.type +
+          "\n  step.cache_write @kv v, %t {head_stride = 2} : " + t.type + "\n}");
+  std::vector<float> values = p.fill(x);
+  p.compile(runnableTargets().back());
+  p.run(2, 2, 7);
+  for (int64_t r = 0; r < 2; ++r)
+    for (int64_t h = 0; h < 4; ++h)
+      for (int64_t d = 0; d < 16; ++d) {
+        float expected = values[static_cast<size_t>(r * 64 + h * 16 + d)];
+        EXPECT_EQ(p.f32(k)[(h * 16 + d) * 16 + 7 + r], expected);
+        EXPECT_EQ(p.f32(v)[(h * 16 + 7 + r) * 16 + d], expected);
+      }
+}
+
+} // namespace
+} // namespace gemmac::test

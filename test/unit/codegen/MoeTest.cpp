@@ -1,0 +1,121 @@
+// Mixture of experts: top_k with ties, expert_matmul on shared and on per-slot activations, combine.
+#include "test/unit/codegen/PackedWeight.h"
+#include "test/unit/codegen/TestProgram.h"
+
+#include <cmath>
+
+namespace gemmac::test {
+
+namespace {
+
+class Moe : public testing::TestWithParam<std::string> {};
+
+TEST_P(Moe, TopK) {
+  const int64_t experts = 20, k = 4;
+  TestProgram p(Options{64, 2});
+  Buffer x = p.buffer("x", 2, experts), w = p.buffer("weights", 2, k), idx = p.buffer("idx", 2, k, "i32");
+  std::vector<float> scale;
+  for (int64_t i = 0; i < experts; ++i)
+    scale.push_back(1 + 0.5f * static_cast<float>(i));
+  p.vec("scale", scale);
+  p.phase("\"top\" rows(all) cols(1) by_row do {\n  step.top_k " + operands({w, idx, x}, "k = 4", ", @scale") + "\n}");
+  p.fill(x);
+  float *row = p.f32(x);
+  for (int64_t i = 0; i < experts; ++i)
+    row[i] = 0.01f, row[experts + i] = static_cast<float>(i % 7) / 8;
+  row[9] = 0.5f, row[3] = 0.25f, row[12] = 0.25f;
+  p.compile(GetParam());
+  p.run(2, 1);
+  const int32_t expected[2][4] = {{9, 3, 12, 0}, {6, 13, 5, 12}}; // ties go to the lower index
+  for (int64_t r = 0; r < 2; ++r) {
+    double sum = 0;
+    for (int64_t s = 0; s < k; ++s)
+      sum += row[r * experts + expected[r][s]];
+    for (int64_t s = 0; s < k; ++s) {
+      EXPECT_EQ(p.data<int32_t>(idx)[r * k + s], expected[r][s]) << r << " " << s;
+      double weight = row[r * experts + expected[r][s]] / sum * scale[static_cast<size_t>(expected[r][s])];
+      EXPECT_NEAR(p.f32(w)[r * k + s], weight, 1e-6 * weight) << r << " " << s;
+    }
+  }
+}
+
+/// Values that are not numbers choose expert 0: the index is always valid.
+TEST_P(Moe, TopKOfNansIsInRange) {
+  TestProgram p(Options{64, 1});
+  Buffer x = p.buffer("x", 1, 16), w = p.buffer("weights", 1, 2), idx = p.buffer("idx", 1, 2, "i32");
+  p.phase("\"top\" rows(all) cols(1) by_row do {\n  step.top_k " + operands({w, idx, x}, "k = 2") + "\n}");
+  p.fill(x);
+  std::fill(p.f32(x), p.f32(x) + 16, NAN);
+  p.compile(GetParam());
+  p.run(1, 1);
+  EXPECT_EQ(p.data<int32_t>(idx)[0], 0);
+  EXPECT_EQ(p.data<int32_t>(idx)[1], 0);
+}
+
+void checkExperts(const std::string &target, const std::string &format, const std::string &act, bool perSlot) {
+  const int64_t experts = 5, slots = 2, n = 48, k = 80, tile = 16, rows = 3;
+  PackedWeight w = randomWeight(format, n, k, 3, experts);
+  TestProgram p(Options{64, rows});
+  int64_t vectors = perSlot ? slots : 1;
+  bool bytes = act == "i8";
+  Buffer x = p.buffer("x", rows, k * vectors), idx = p.buffer("idx", rows, slots, "i32"), y = p.buffer("y", rows, slots * n);
+  Buffer packed = p.buffer("packed", rows, vectors * activationColumns(k, act), bytes ? "i8" : "f32");
+  p.weight("w", w.fields(tile), w.bytes);
+  p.phase("\"pack\" rows(all) cols(1) by_row do {\n  step.pack " +
+          operands({packed, x}, perSlot ? "groups = 2" : "", " as " + act) + "\n}");
+  Buffer t = p.tile("t", y, 0, tile, tile);
+  p.phase("\"experts\" rows(all) cols(" + std::to_string(slots * n / tile) + ") by_row do {\n  " + t.name + "\n  step.expert_matmul " +
+          operands({t, packed, idx}, std::string("slots = 2") + (perSlot ? ", act_per_slot" : ""), ", @w as " + act) + "\n}");
+  std::vector<float> values = p.fill(x);
+  const int32_t chosen[] = {4, 0, 2, 3, 1, 1};
+  std::memcpy(p.data<int32_t>(idx), chosen, sizeof chosen);
+  p.compile(target);
+  p.run(rows, 2);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t s = 0; s < slots; ++s) {
+      auto begin = values.begin() + (r * vectors + (perSlot ? s : 0)) * k;
+      std::vector<double> a = activationValues(std::vector<float>(begin, begin + k), act);
+      for (int64_t i = 0; i < n; ++i) {
+        double sum = 0;
+        for (int64_t j = 0; j < k; ++j)
+          sum += a[static_cast<size_t>(j)] * w.at(chosen[r * slots + s], i, j);
+        ASSERT_NEAR(p.f32(y)[(r * slots + s) * n + i], sum, bytes ? 5e-3 : 1e-4) << format << " row " << r << " slot " << s << " " << i;
+      }
+    }
+}
+
+TEST_P(Moe, ExpertMatmul) {
+  for (bool perSlot : {false, true}) {
+    checkExperts(GetParam(), "q4p16", "i8", perSlot);
+    checkExperts(GetParam(), "bf16p16", "bf16", perSlot);
+  }
+}
+
+TEST_P(Moe, Combine) {
+  const int64_t slots = 3, columns = 40;
+  TestProgram p(Options{64, 2});
+  Buffer x = p.buffer("x", 2, slots * columns), w = p.buffer("weights", 2, slots), y = p.buffer("y", 2, columns);
+  p.phase("\"combine\" rows(all) cols(1) by_row do {\n  step.combine " + operands({y, x, w}) + "\n}");
+  std::vector<float> values = p.fill(x), weights = p.fill(w);
+  p.compile(GetParam());
+  p.run(2, 1);
+  std::vector<double> expected;
+  for (int64_t r = 0; r < 2; ++r)
+    for (int64_t i = 0; i < columns; ++i) {
+      double sum = 0;
+      for (int64_t s = 0; s < slots; ++s)
+        sum += double(weights[static_cast<size_t>(r * slots + s)]) * values[static_cast<size_t>((r * slots + s) * columns + i)];
+      expected.push_back(sum);
+    }
+  expectClose(p.f32(y), expected, 3e-7, "combine");
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, Moe, testing::ValuesIn(runnableTargets()), [](const auto &info) {
+  std::string name = info.param;
+  for (char &c : name)
+    c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  return name;
+});
+
+} // namespace
+} // namespace gemmac::test

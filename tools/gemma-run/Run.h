@@ -1,0 +1,41 @@
+// One run of gemma-run: builds the IR of the level, feeds the ids in pieces, collects logits, dumps and stops.
+#pragma once
+
+#include "dialect/interp/Interpreter.h"
+#include "tools/gemma-run/Options.h"
+
+#include <optional>
+
+namespace gemmac {
+
+class Run {
+public:
+  explicit Run(const RunOptions &options) : options(options) {}
+  llvm::Error operator()();
+
+private:
+  /// Tokens that go into one call of an entry, and where they stand.
+  struct Piece {
+    std::vector<int32_t> tokens, pos, seq;
+    bool last; ///< of the run
+  };
+  /// Cut at --split, into single tokens for decode, and into pieces of at most `most` tokens.
+  std::vector<Piece> pieces(int64_t most) const;
+  /// The function or entry that runs `piece`.
+  llvm::StringRef entryName(const Piece &piece) const;
+
+  llvm::Error lower(mlir::ModuleOp module);
+  llvm::Error runGemma(mlir::ModuleOp module, const TensorSource &source);
+  llvm::Error runStep(mlir::ModuleOp module, const TensorSource &source, int64_t vocab);
+  /// Dumps and stops as the options say; false stops.
+  bool observe(llvm::StringRef name, llvm::StringRef file, const Tensor &value);
+  void append(const float *row, int64_t rows, int64_t stride, int64_t columns);
+  llvm::Error finish();
+
+  const RunOptions &options;
+  std::optional<llvm::Error> dumpError;
+  std::optional<Tensor> stopped;
+  Tensor logits;
+};
+
+} // namespace gemmac
