@@ -34,7 +34,7 @@ private:
 } // namespace
 
 static llvm::json::Object section(llvm::StringRef name, uint64_t offset, uint64_t bytes, XXH128_hash_t hash) {
-  return {{"name", name}, {"offset", static_cast<int64_t>(offset)}, {"bytes", static_cast<int64_t>(bytes)},
+  return llvm::json::Object{{"name", name}, {"offset", static_cast<int64_t>(offset)}, {"bytes", static_cast<int64_t>(bytes)},
           {"xxh3", llvm::json::Array{llvm::utohexstr(hash.low64, true), llvm::utohexstr(hash.high64, true)}}};
 }
 

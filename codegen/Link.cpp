@@ -60,7 +60,7 @@ public:
       os.clear_error();
       return machineError("cannot write a memory file for the linker: out of memory");
     }
-    return std::move(file);
+    return file;
   }
   std::string path() const { return "/proc/self/fd/" + std::to_string(fd); }
 

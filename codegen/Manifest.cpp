@@ -96,9 +96,9 @@ static int64_t countParameters(mlir::ModuleOp module) {
 }
 
 Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
-                     const ManifestOptions &options, int64_t extraScratch) {
+                     const ManifestOptions &options, int64_t scratch) {
   const ModelConfig &config = checkpoint.config;
-  int64_t scratch = *program.getScratchBytes() + extraScratch, window = 0, phases = 0;
+  int64_t window = 0, phases = 0;
   for (const LayerConfig &layer : config.layers)
     window = std::max(window, layer.window);
   Object manifest{{"gemmac", GEMMAC_VERSION}, {"name", checkpoint.name}, {"family", config.modelType}, {"target", "cpu"}};

@@ -20,9 +20,9 @@ struct ManifestOptions {
   std::vector<std::string> fusions;
 };
 
-/// The manifest of a planned program; `extraScratch` = bytes of private memory that the emitter added to the plan's.
+/// The manifest of a planned program; `scratch` = bytes of private memory of each worker.
 llvm::json::Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
-                                 const ManifestOptions &options, int64_t extraScratch);
+                                 const ManifestOptions &options, int64_t scratch);
 
 /// An object file that defines gm_model (runtime/Abi.h): the manifest's text and the addresses of gm_entry_<name>.
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::ProgramOp program, llvm::StringRef manifest);

@@ -60,7 +60,7 @@ llvm::Expected<OutputFile> OutputFile::create(llvm::StringRef path) {
       return out.failed("cannot create the output", errno);
     out.temporary = name;
   }
-  return std::move(out);
+  return out;
 }
 
 llvm::Error OutputFile::writeAt(uint64_t offset, llvm::ArrayRef<char> bytes) {

@@ -93,17 +93,17 @@ public:
 private:
   llvm::Error resolve();
   llvm::Error addSource(gemma::WeightOp source, bool halves);
-  void readRow(const Part &part, int64_t matrix, int64_t row, float *out) const;
-  void packPanel(int64_t matrix, int64_t panel, char *out) const;
-  void packTableRow(int64_t row, char *out) const;
-  void packVector(std::vector<char> &out) const;
+  void readRow(const Part &part, int64_t matrix, int64_t row, float *out);
+  void packPanel(int64_t matrix, int64_t panel, char *out);
+  void packTableRow(int64_t row, char *out);
+  void packVector(std::vector<char> &out);
 
   step::WeightOp weight;
   mlir::ModuleOp module;
   const TensorSource &tensors;
   std::vector<Part> parts;
   std::vector<int64_t> partRows;
-  mutable std::atomic<bool> nonFinite{false};
+  std::atomic<bool> nonFinite{false};
 };
 
 llvm::Error Packer::addSource(gemma::WeightOp source, bool halves) {
@@ -136,7 +136,7 @@ llvm::Error Packer::resolve() {
   return llvm::Error::success();
 }
 
-void Packer::readRow(const Part &part, int64_t matrix, int64_t row, float *out) const {
+void Packer::readRow(const Part &part, int64_t matrix, int64_t row, float *out) {
   int64_t index = (matrix * part.matrixRows + part.first + row) * part.columns;
   llvm::MutableArrayRef<float> values(out, part.columns);
   decodeToF32(part.tensor->dtype, part.bytes, index, values);
@@ -189,7 +189,7 @@ static void packQ4(const float *rows, int64_t kp, int64_t k0, char *out) {
     }
 }
 
-void Packer::packPanel(int64_t matrix, int64_t panel, char *out) const {
+void Packer::packPanel(int64_t matrix, int64_t panel, char *out) {
   int64_t kp = paddedK(weight.getK());
   std::vector<float> rows(16 * kp, 0.0f);
   for (int64_t lane = 0; lane < 16; ++lane) {
@@ -208,7 +208,7 @@ void Packer::packPanel(int64_t matrix, int64_t panel, char *out) const {
   }
 }
 
-void Packer::packTableRow(int64_t row, char *out) const {
+void Packer::packTableRow(int64_t row, char *out) {
   int64_t k = weight.getK();
   std::vector<float> values(roundUp(k, kScaleGroup), 0.0f);
   PackedRow from = packedRow(weight, partRows, row);
@@ -233,14 +233,14 @@ void Packer::packTableRow(int64_t row, char *out) const {
   }
 }
 
-void Packer::packVector(std::vector<char> &out) const {
+void Packer::packVector(std::vector<char> &out) {
   std::vector<float> values(weight.getN(), 0.0f);
   int64_t at = 0;
   for (const Part &part : parts) {
     std::vector<float> one(part.columns * part.rows);
     for (int64_t row = 0; row < part.rows; ++row)
       readRow(part, 0, row, one.data() + row * part.columns);
-    for (size_t i = 0; i < one.size() && at < weight.getN(); ++i)
+    for (size_t i = 0; i < one.size() && at < static_cast<int64_t>(values.size()); ++i)
       values[at++] = one[i];
   }
   std::memcpy(out.data(), values.data(), values.size() * 4);

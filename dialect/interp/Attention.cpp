@@ -21,7 +21,8 @@ void gemmac::softmaxRow(float *x, int64_t n) {
 }
 
 static llvm::Error evalCacheUpdate(Evaluation &e, gemma::CacheUpdateOp op) {
-  const Tensor &k = e.get(op.getK()), &v = e.get(op.getV()), &pos = e.get(op.getPos()), &seq = e.get(op.getSeq());
+  const Tensor &k = e.get(op.getK()), &v = e.get(op.getV()), &pos = e.get(op.getPos()),
+               &seq = e.get(op.getSeq());
   KvCache &cache = e.cache(op.getCacheAttr(), op.getKv().getType());
   for (int64_t r = 0; r < k.rows(); ++r)
     cache.write(seq.i32[static_cast<size_t>(r)], pos.i32[static_cast<size_t>(r)], k.row(r), v.row(r));
@@ -50,7 +51,8 @@ static llvm::Error evalQk(Evaluation &e, gemma::QkOp op) {
         const float *key = cache.key(sequence, static_cast<int32_t>(j), h / group);
         if (!key)
           return missingPosition(op, j, sequence);
-        s.row(r)[h * width + j] = static_cast<float>(scale * dot(q.row(r) + h * cache.headDim, key, cache.headDim));
+        s.row(r)[h * width + j] =
+            static_cast<float>(scale * dot(q.row(r) + h * cache.headDim, key, cache.headDim));
       }
   }
   e.set(op.getResult(), std::move(s));

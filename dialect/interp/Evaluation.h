@@ -1,5 +1,5 @@
-// What a handler of one op sees: the values of its operands, the weights and caches of the module. One file per op
-// family holds the handlers; a table by op name finds them.
+// What a handler of one op sees: the values of its operands, the weights and caches of the module. One file
+// per op family holds the handlers; a table by op name finds them.
 #pragma once
 
 #include "dialect/interp/Interpreter.h"
@@ -37,8 +37,8 @@ void addFusionHandlers(HandlerTable &table);
 /// One run of one function.
 class Evaluation {
 public:
-  Evaluation(const HandlerTable &table, WeightValues &weights, llvm::StringMap<std::unique_ptr<KvCache>> &caches,
-             const Interpreter::Observer &observer)
+  Evaluation(const HandlerTable &table, WeightValues &weights,
+             llvm::StringMap<std::unique_ptr<KvCache>> &caches, const Interpreter::Observer &observer)
       : weightValues(weights), table(table), caches(caches), observer(observer) {}
 
   const Tensor &get(mlir::Value value) const { return values.find(value)->second; }

@@ -123,8 +123,8 @@ llvm::Expected<std::vector<Tensor>> Interpreter::call(llvm::StringRef name, std:
   if (!function || function.isExternal())
     return usageError("no function @" + name + " in the module");
   if (function.getNumArguments() != arguments.size())
-    return usageError("@" + name + " takes " + llvm::Twine(function.getNumArguments()) + " arguments, found " +
-                      llvm::Twine(arguments.size()));
+    return usageError("@" + name + " takes " + llvm::Twine(function.getNumArguments()) +
+                      " arguments, found " + llvm::Twine(arguments.size()));
   Evaluation evaluation(state->table, state->weights, state->caches, state->observer);
   for (auto [i, argument] : llvm::enumerate(arguments)) {
     if (auto problem = mismatch(argument, function.getArgument(static_cast<unsigned>(i)).getType()))
@@ -142,7 +142,8 @@ llvm::Expected<std::vector<Tensor>> Interpreter::call(llvm::StringRef name, std:
 }
 
 llvm::Expected<std::vector<Tensor>> Interpreter::run(llvm::StringRef function, llvm::ArrayRef<int32_t> tokens,
-                                                     llvm::ArrayRef<int32_t> pos, llvm::ArrayRef<int32_t> seq) {
+                                                     llvm::ArrayRef<int32_t> pos,
+                                                     llvm::ArrayRef<int32_t> seq) {
   constexpr int32_t kMostPositions = 1 << 24;
   if (tokens.empty() || pos.size() != tokens.size() || seq.size() != tokens.size())
     return usageError("expected the same positive number of tokens, positions and sequences");

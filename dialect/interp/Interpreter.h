@@ -1,5 +1,5 @@
-// The reference interpreter of the gemma dialect, in f32: what a module means, op by op. Every pass and every generated
-// kernel is tested against it. Caches live across calls, so a prompt may be run in pieces.
+// The reference interpreter of the gemma dialect, in f32: what a module means, op by op. Every pass and every
+// generated kernel is tested against it. Caches live across calls, so a prompt may be run in pieces.
 #pragma once
 
 #include "dialect/interp/Tensor.h"
@@ -17,13 +17,14 @@ public:
   /// Called after each op with its results; false ends the run.
   using Observer = std::function<bool(mlir::Operation *, llvm::ArrayRef<Tensor>)>;
 
-  /// `module` must be verified and outlive the interpreter; `source` may be null where no weight lies in a file.
+  /// `module` must be verified and outlive the interpreter; `source` may be null where no weight lies in a
+  /// file.
   Interpreter(mlir::ModuleOp module, const TensorSource *source);
   ~Interpreter();
 
   void setObserver(Observer observer);
-  /// Runs an entry: row r is token tokens[r] at position pos[r] of sequence seq[r]. The results are those of the
-  /// function, or none where the observer ended the run.
+  /// Runs an entry: row r is token tokens[r] at position pos[r] of sequence seq[r]. The results are those of
+  /// the function, or none where the observer ended the run.
   llvm::Expected<std::vector<Tensor>> run(llvm::StringRef function, llvm::ArrayRef<int32_t> tokens,
                                           llvm::ArrayRef<int32_t> pos, llvm::ArrayRef<int32_t> seq);
   /// Runs any function of the module on these arguments.
@@ -36,7 +37,8 @@ private:
   std::unique_ptr<State> state;
 };
 
-/// The part of an op's location that says where in the model it stands ("layers.3.qk"); empty where it has none.
+/// The part of an op's location that says where in the model it stands ("layers.3.qk"); empty where it has
+/// none.
 llvm::StringRef placeOf(mlir::Operation *op);
 
 } // namespace gemmac

@@ -28,7 +28,8 @@ static llvm::Error evalEmbed(Evaluation &e, gemma::EmbedOp op) {
   for (int64_t r = 0; r < tokens.rows(); ++r) {
     int64_t token = tokens.i32[static_cast<size_t>(r)];
     if (token < 0 || token >= table.getShape()[0])
-      return opError(op, "token " + llvm::Twine(token) + " is not in [0, " + llvm::Twine(table.getShape()[0]) + ")");
+      return opError(op, "token " + llvm::Twine(token) + " is not in [0, " +
+                             llvm::Twine(table.getShape()[0]) + ")");
     auto row = e.weights().rows(table, token, 1);
     if (!row)
       return row.takeError();

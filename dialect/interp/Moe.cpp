@@ -6,7 +6,8 @@
 
 using namespace gemmac;
 
-void gemmac::topK(const float *p, int64_t n, int64_t k, const float *scale, float *weights, int32_t *indices) {
+void gemmac::topK(const float *p, int64_t n, int64_t k, const float *scale, float *weights,
+                  int32_t *indices) {
   std::vector<int32_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return p[a] > p[b]; });

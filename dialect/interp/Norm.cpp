@@ -5,7 +5,8 @@
 
 using namespace gemmac;
 
-void gemmac::rmsNormRow(const float *x, const float *weight, double offset, double eps, int64_t n, float *out) {
+void gemmac::rmsNormRow(const float *x, const float *weight, double offset, double eps, int64_t n,
+                        float *out) {
   double square = 0;
   for (int64_t i = 0; i < n; ++i)
     square += static_cast<double>(x[i]) * x[i];
@@ -26,8 +27,8 @@ static llvm::Error evalRmsNorm(Evaluation &e, gemma::RmsNormOp op) {
   Tensor y = Tensor::ofFloats(x.shape);
   int64_t group = static_cast<int64_t>(op.getGroup());
   for (int64_t at = 0, n = elementCount(x.shape); at < n; at += group)
-    rmsNormRow(x.f32.data() + at, weight, op.getOffset().convertToDouble(), op.getEps().convertToDouble(), group,
-               y.f32.data() + at);
+    rmsNormRow(x.f32.data() + at, weight, op.getOffset().convertToDouble(), op.getEps().convertToDouble(),
+               group, y.f32.data() + at);
   e.set(op.getResult(), std::move(y));
   return llvm::Error::success();
 }

@@ -11,7 +11,8 @@ static llvm::Error evalTakeRows(Evaluation &e, gemma::TakeRowsOp op) {
   Tensor y;
   y.shape = x.shape;
   y.shape.front() = batch;
-  (x.i32.empty() ? y.f32.resize(static_cast<size_t>(batch * size)) : y.i32.resize(static_cast<size_t>(batch * size)));
+  (x.i32.empty() ? y.f32.resize(static_cast<size_t>(batch * size))
+                 : y.i32.resize(static_cast<size_t>(batch * size)));
   for (int64_t b = 0; b < batch; ++b) {
     int64_t r = seq.rows() - 1;
     while (r >= 0 && seq.i32[static_cast<size_t>(r)] != b)

@@ -1,5 +1,5 @@
-// Values of the reference interpreter: plain row-major arrays, and KV caches that keep every position they were given.
-// Nothing here is fast or shared with generated code; it only has to be obviously right.
+// Values of the reference interpreter: plain row-major arrays, and KV caches that keep every position they
+// were given. Nothing here is fast or shared with generated code; it only has to be obviously right.
 #pragma once
 
 #include "llvm/ADT/ArrayRef.h"

@@ -67,13 +67,16 @@ int64_t WeightValues::blockRows(gemma::WeightOp weight) const {
   return std::clamp<int64_t>((int64_t(1) << 22) / columns, 1, rows);
 }
 
-llvm::Error WeightValues::decodeFile(gemma::WeightOp weight, int64_t first, llvm::MutableArrayRef<float> out) const {
+llvm::Error WeightValues::decodeFile(gemma::WeightOp weight, int64_t first,
+                                     llvm::MutableArrayRef<float> out) const {
   llvm::StringRef name = weight.getTensor().value_or(weight.getSymName()), file = *weight.getFile();
   if (!source)
-    return inputError(file, name, "no checkpoint is open", "run with the model that this module was imported from");
+    return inputError(file, name, "no checkpoint is open",
+                      "run with the model that this module was imported from");
   const TensorInfo *info = source->find(name);
   if (!info)
-    return inputError(source->primaryFile(), name, "missing, expected the tensor of weight @" + weight.getSymName());
+    return inputError(source->primaryFile(), name,
+                      "missing, expected the tensor of weight @" + weight.getSymName());
   mlir::Type type = weight.getTensorType().getElementType();
   DType expected = type.isBF16() ? DType::BF16 : type.isF16() ? DType::F16 : DType::F32;
   if (info->dtype != expected || llvm::ArrayRef<int64_t>(info->shape) != weight.getShape())
@@ -84,7 +87,8 @@ llvm::Error WeightValues::decodeFile(gemma::WeightOp weight, int64_t first, llvm
 }
 
 /// Elements [first, first + out.size()), whole rows, with quant.
-llvm::Error WeightValues::decode(gemma::WeightOp weight, int64_t first, llvm::MutableArrayRef<float> out) const {
+llvm::Error WeightValues::decode(gemma::WeightOp weight, int64_t first,
+                                 llvm::MutableArrayRef<float> out) const {
   if (auto literal = weight.getLiteral()) {
     auto values = literal->tryGetValues<llvm::APFloat>();
     if (!values)
@@ -115,7 +119,8 @@ llvm::Expected<llvm::ArrayRef<float>> WeightValues::all(gemma::WeightOp weight) 
   return rows(weight, 0, elementCount(weight.getShape()) / weight.getShape().back());
 }
 
-llvm::Expected<llvm::ArrayRef<float>> WeightValues::rows(gemma::WeightOp weight, int64_t first, int64_t count) {
+llvm::Expected<llvm::ArrayRef<float>> WeightValues::rows(gemma::WeightOp weight, int64_t first,
+                                                         int64_t count) {
   size_t columns = static_cast<size_t>(weight.getShape().back());
   auto it = kept.find(weight);
   if (it == kept.end() && fits(weight)) {
@@ -126,8 +131,8 @@ llvm::Expected<llvm::ArrayRef<float>> WeightValues::rows(gemma::WeightOp weight,
     it = kept.try_emplace(weight, std::move(values)).first;
   }
   if (it != kept.end())
-    return llvm::ArrayRef<float>(it->second).slice(static_cast<size_t>(first) * columns,
-                                                   static_cast<size_t>(count) * columns);
+    return llvm::ArrayRef<float>(it->second)
+        .slice(static_cast<size_t>(first) * columns, static_cast<size_t>(count) * columns);
   scratch.resize(static_cast<size_t>(count) * columns);
   if (llvm::Error error = decode(weight, first * static_cast<int64_t>(columns), scratch))
     return error;

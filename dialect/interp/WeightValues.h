@@ -1,6 +1,6 @@
-// The f32 values of gemma.weight symbols, whatever they are made of: a tensor of the checkpoint, a literal, or `random`.
-// `quant` is applied: what comes out is dequantise(quantise(stored)), with the rounding of dialect/gemma/Quantize.h, so
-// the interpreters compute with the very numbers that the weight packer writes.
+// The f32 values of gemma.weight symbols, whatever they are made of: a tensor of the checkpoint, a literal,
+// or `random`. `quant` is applied: what comes out is dequantise(quantise(stored)), with the rounding of
+// dialect/gemma/Quantize.h, so the interpreters compute with the very numbers that the weight packer writes.
 #pragma once
 
 #include "dialect/gemma/Gemma.h"
@@ -15,12 +15,12 @@
 namespace gemmac {
 
 /// Element `index` of a weight with `random = seed`, before it is rounded to the weight's element type.
-/// splitmix64 of seed * 2^40 + index gives a uniform u in [-1, 1) with 24 bits; a vector (rank 1) is 1 + u / 2, a matrix
-/// (rows of k elements) is u * sqrt(3 / k), so that its products keep the size of their inputs.
+/// splitmix64 of seed * 2^40 + index gives a uniform u in [-1, 1) with 24 bits; a vector (rank 1) is 1 + u /
+/// 2, a matrix (rows of k elements) is u * sqrt(3 / k), so that its products keep the size of their inputs.
 float randomWeight(int64_t seed, int64_t index, llvm::ArrayRef<int64_t> shape);
 
-/// Invariant: memory stays bounded. Small tensors are decoded once and kept (kKeptElements in all), others are decoded
-/// by the rows that are asked for.
+/// Invariant: memory stays bounded. Small tensors are decoded once and kept (kKeptElements in all), others
+/// are decoded by the rows that are asked for.
 class WeightValues {
 public:
   /// Most elements decoded and kept over all tensors (256 MiB of f32).

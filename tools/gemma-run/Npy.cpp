@@ -7,8 +7,8 @@
 
 using namespace gemmac;
 
-static llvm::Error write(llvm::StringRef path, llvm::ArrayRef<int64_t> shape, llvm::StringRef type, const void *data,
-                         size_t bytes) {
+static llvm::Error write(llvm::StringRef path, llvm::ArrayRef<int64_t> shape, llvm::StringRef type,
+                         const void *data, size_t bytes) {
   std::error_code failure;
   llvm::raw_fd_ostream os(path, failure);
   if (failure)
@@ -33,11 +33,13 @@ static llvm::Error write(llvm::StringRef path, llvm::ArrayRef<int64_t> shape, ll
   return machineError("cannot write '" + path + "': " + failure.message());
 }
 
-llvm::Error gemmac::writeNpy(llvm::StringRef path, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<float> values) {
+llvm::Error gemmac::writeNpy(llvm::StringRef path, llvm::ArrayRef<int64_t> shape,
+                             llvm::ArrayRef<float> values) {
   return write(path, shape, "<f4", values.data(), values.size() * sizeof(float));
 }
 
-llvm::Error gemmac::writeNpy(llvm::StringRef path, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int32_t> values) {
+llvm::Error gemmac::writeNpy(llvm::StringRef path, llvm::ArrayRef<int64_t> shape,
+                             llvm::ArrayRef<int32_t> values) {
   return write(path, shape, "<i4", values.data(), values.size() * sizeof(int32_t));
 }
 

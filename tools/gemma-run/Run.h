@@ -1,4 +1,5 @@
-// One run of gemma-run: builds the IR of the level, feeds the ids in pieces, collects logits, dumps and stops.
+// One run of gemma-run: builds the IR of the level, feeds the ids in pieces, collects logits, dumps and
+// stops.
 #pragma once
 
 #include "dialect/interp/Interpreter.h"

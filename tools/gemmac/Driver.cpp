@@ -112,7 +112,10 @@ llvm::Error Compilation::runPipeline(llvm::StringRef what, llvm::function_ref<vo
 }
 
 llvm::Error Compilation::optimise() {
-  context = std::make_unique<mlir::MLIRContext>();
+  mlir::DialectRegistry registry;
+  registerCpuDialects(registry);
+  context = std::make_unique<mlir::MLIRContext>(registry);
+  context->loadAllAvailableDialects();
   context->loadDialect<gemma::GemmaDialect, step::StepDialect, mlir::func::FuncDialect>();
   module = importText(*context, checkpoint);
   timer.stage("import");
@@ -152,13 +155,12 @@ ManifestOptions Compilation::manifestOptions() const {
 
 llvm::Error Compilation::generate() {
   mlir::OwningOpRef<mlir::ModuleOp> code = mlir::ModuleOp::create(mlir::UnknownLoc::get(context.get()));
-  loadCpuDialects(*context);
   if (mlir::failed(emitCpu(program, *code, target)))
     return inputError(options.model, "", "code generation failed (see the messages above)", "this is a defect of gemmac: please report it");
   timer.stage("emit kernels");
   if (options.emit == EmitKind::Llvm || options.emit == EmitKind::Asm) {
-    auto text = options.emit == EmitKind::Llvm ? compileToLLVM(*code, target, options.optLevel) : compileToAssembly(*code, target, options.optLevel);
-    return text ? finishText(*text) : text.takeError();
+    auto text = options.emit == EmitKind::Llvm ? compileToLLVMText(*code, target, options.optLevel) : compileToAssembly(*code, target, options.optLevel);
+    return text ? finishText((*text)->getBuffer()) : text.takeError();
   }
   auto object = compileToObject(*code, target, options.optLevel);
   if (!object)
@@ -169,7 +171,7 @@ llvm::Error Compilation::generate() {
   if (options.emit == EmitKind::Obj)
     return finishText((*object)->getBuffer());
 
-  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(), emitterScratchBytes(program));
+  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(), totalScratchBytes(program));
   llvm::Expected<std::string> folder = findLinkFolder();
   if (!folder)
     return folder.takeError();
@@ -233,7 +235,7 @@ llvm::Error Compilation::saveTemp(llvm::StringRef name, llvm::StringRef text) {
 }
 
 void Compilation::printEstimate() {
-  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(), emitterScratchBytes(program));
+  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(), totalScratchBytes(program));
   const llvm::json::Object &plan = *manifest.getObject("plan");
   auto row = [](llvm::StringRef name, int64_t bytes) {
     llvm::outs() << llvm::format("%-28s %14.3f MB\n", name.str().c_str(), bytes / 1e6);

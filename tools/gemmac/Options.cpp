@@ -9,6 +9,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -99,7 +100,9 @@ static llvm::Expected<Options> toOptions(const Table &table) {
   options.output = table.output;
   options.march = table.march;
   options.quantize = table.quantize;
-  options.compute = !table.compute.empty() ? table.compute : table.quantize == "none" ? "bf16" : "int8";
+  options.compute = table.compute;
+  if (options.compute.empty())
+    options.compute = options.quantize == "none" ? "bf16" : "int8";
   options.kv = table.kv;
   options.fuse = table.fuse;
   options.emit = emitKind(table.emit);
@@ -143,7 +146,7 @@ llvm::Expected<Options> parseOptions(int argc, char **argv, bool &done) {
     return Options();
   }
   if (llvm::Error error = checkChoices(table))
-    return std::move(error);
+    return error;
   return toOptions(table);
 }
 

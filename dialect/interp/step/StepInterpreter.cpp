@@ -38,8 +38,10 @@ llvm::Error StepTask::error(mlir::Operation *op, const llvm::Twine &what) const 
 }
 
 struct StepInterpreter::State {
-  State(step::ProgramOp program, mlir::ModuleOp module, const TensorSource *source, const StepRunOptions &options)
-      : program(program), options(options), memory(program, options.workers), weights(program, module, source) {
+  State(step::ProgramOp program, mlir::ModuleOp module, const TensorSource *source,
+        const StepRunOptions &options)
+      : program(program), options(options), memory(program, options.workers),
+        weights(program, module, source) {
     addTileElementwiseHandlers(table);
     addTileRowsHandlers(table);
     addTileMatmulHandlers(table);
@@ -246,5 +248,6 @@ llvm::Expected<std::vector<float>> StepInterpreter::run(llvm::StringRef name, ll
   if (!logits)
     return std::vector<float>();
   size_t rows = entry.getLogits() == step::Logits::All ? tokens.size() : call.last.size();
-  return contents(state->memory.buffer(logits, 0), logits.getResult().getType(), static_cast<int64_t>(rows)).f32;
+  return contents(state->memory.buffer(logits, 0), logits.getResult().getType(), static_cast<int64_t>(rows))
+      .f32;
 }

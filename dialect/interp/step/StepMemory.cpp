@@ -10,8 +10,9 @@ using namespace gemmac;
 
 CacheHalf::CacheHalf(step::CacheOp cache, step::Which which, uint8_t *data, int64_t batch)
     : heads(static_cast<int64_t>(cache.getHeads())), headDim(static_cast<int64_t>(cache.getHeadDim())),
-      slots(static_cast<int64_t>(cache.getSlots())), elementBytes(cache.getType() == step::KvType::BF16 ? 2 : 4),
-      isKey(which == step::Which::K), isBF16(cache.getType() == step::KvType::BF16), data(data),
+      slots(static_cast<int64_t>(cache.getSlots())),
+      elementBytes(cache.getType() == step::KvType::BF16 ? 2 : 4), isKey(which == step::Which::K),
+      isBF16(cache.getType() == step::KvType::BF16), data(data),
       held(static_cast<size_t>(batch * heads * slots), -1) {}
 
 int64_t CacheHalf::bytes(step::CacheOp cache, int64_t batch) {
@@ -53,8 +54,8 @@ StepMemory::StepMemory(step::ProgramOp program, int64_t workers)
     : program(program), scratch(static_cast<size_t>(workers)) {}
 
 /// Where `bytes` bytes of `op` lie: at its offset in `region`, or in memory of their own.
-llvm::Expected<uint8_t *> StepMemory::place(mlir::Operation *op, std::optional<uint64_t> offset, int64_t bytes,
-                                            std::vector<uint8_t> &region) {
+llvm::Expected<uint8_t *> StepMemory::place(mlir::Operation *op, std::optional<uint64_t> offset,
+                                            int64_t bytes, std::vector<uint8_t> &region) {
   if (!offset) {
     unplanned.emplace_back(static_cast<size_t>(bytes), uint8_t(0xff));
     return unplanned.back().data();
@@ -66,8 +67,8 @@ llvm::Expected<uint8_t *> StepMemory::place(mlir::Operation *op, std::optional<u
     else if (auto cache = llvm::dyn_cast<step::CacheOp>(op))
       name = cache.getSymName().str();
     return inputError("memory plan", name,
-                      "ends at byte " + llvm::Twine(*offset + static_cast<uint64_t>(bytes)) + ", expected at most " +
-                          llvm::Twine(region.size()));
+                      "ends at byte " + llvm::Twine(*offset + static_cast<uint64_t>(bytes)) +
+                          ", expected at most " + llvm::Twine(region.size()));
   }
   return region.data() + *offset;
 }
@@ -92,7 +93,8 @@ llvm::Error StepMemory::reserve() {
         return inputError("step", buffer.getName(), "has no static shape");
       bool isPrivate = step::isPrivate(buffer.getResult());
       for (int64_t worker = 0; worker < (isPrivate ? static_cast<int64_t>(scratch.size()) : 1); ++worker) {
-        auto at = place(buffer, buffer.getOffset(), *bytes, isPrivate ? scratch[static_cast<size_t>(worker)] : arena);
+        auto at = place(buffer, buffer.getOffset(), *bytes,
+                        isPrivate ? scratch[static_cast<size_t>(worker)] : arena);
         if (!at)
           return at.takeError();
         places[{buffer.getOperation(), worker}] = *at;

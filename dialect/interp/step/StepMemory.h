@@ -1,5 +1,5 @@
-// The memory of a step.program as bytes: the arena with buffers and caches at their planned offsets, and the scratch of
-// each worker. What has no offset yet gets memory of its own.
+// The memory of a step.program as bytes: the arena with buffers and caches at their planned offsets, and the
+// scratch of each worker. What has no offset yet gets memory of its own.
 #pragma once
 
 #include "dialect/step/Step.h"
@@ -19,12 +19,16 @@ struct BufferView {
   int64_t stride = 0;            ///< bytes from row to row
   bool isPrivate = false;
 
-  /// Row r; a view of one row has the same for every r (a private row of a by_row task, the row of the last token).
-  template <typename T> T *row(int64_t r) const { return reinterpret_cast<T *>(data + (rows == 1 ? 0 : r) * stride); }
+  /// Row r; a view of one row has the same for every r (a private row of a by_row task, the row of the last
+  /// token).
+  template <typename T> T *row(int64_t r) const {
+    return reinterpret_cast<T *>(data + (rows == 1 ? 0 : r) * stride);
+  }
 };
 
-/// One half of a cache: [batch][heads][slots / 16][head_dim][16] (K) or [batch][heads][slots][head_dim] (V). Knows which
-/// position each slot holds, so that reading one that was overwritten is an error and not a wrong number.
+/// One half of a cache: [batch][heads][slots / 16][head_dim][16] (K) or [batch][heads][slots][head_dim] (V).
+/// Knows which position each slot holds, so that reading one that was overwritten is an error and not a wrong
+/// number.
 class CacheHalf {
 public:
   CacheHalf(step::CacheOp cache, step::Which which, uint8_t *data, int64_t batch);
@@ -59,8 +63,8 @@ private:
 
   step::ProgramOp program;
   std::vector<uint8_t> arena;
-  std::vector<std::vector<uint8_t>> scratch;   ///< by worker
-  std::vector<std::vector<uint8_t>> unplanned; ///< memory of what has no offset
+  std::vector<std::vector<uint8_t>> scratch;                               ///< by worker
+  std::vector<std::vector<uint8_t>> unplanned;                             ///< memory of what has no offset
   llvm::DenseMap<std::pair<mlir::Operation *, int64_t>, uint8_t *> places; ///< (buffer, worker)
   llvm::StringMap<std::vector<CacheHalf>> caches;                          ///< K, V
 };

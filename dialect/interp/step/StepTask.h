@@ -30,7 +30,8 @@ void addTileMoeHandlers(TileHandlerTable &table);
 void addTileRopeHandlers(TileHandlerTable &table);
 void addTileAttentionHandlers(TileHandlerTable &table);
 
-/// The tokens of one call. Live row r of a phase of rows(all) is token r; of rows(last) the last token of sequence r.
+/// The tokens of one call. Live row r of a phase of rows(all) is token r; of rows(last) the last token of
+/// sequence r.
 struct StepCall {
   llvm::ArrayRef<int32_t> tokens, positions, seq;
   std::vector<int64_t> last; ///< by sequence
@@ -38,14 +39,17 @@ struct StepCall {
 
 class StepTask {
 public:
-  StepTask(StepMemory &memory, StepWeights &weights, const StepCall &call, step::PhaseOp phase, int64_t context)
+  StepTask(StepMemory &memory, StepWeights &weights, const StepCall &call, step::PhaseOp phase,
+           int64_t context)
       : memory(memory), weights(weights), call(call), phase(phase), context(context) {}
 
   /// A buffer or a tile of one, for this task's column.
   BufferView view(mlir::Value value) const;
   /// Row r of `value` as f32.
   float *f32(mlir::Value value, int64_t r) const { return view(value).row<float>(r); }
-  int64_t columns(mlir::Value value) const { return llvm::cast<mlir::MemRefType>(value.getType()).getDimSize(1); }
+  int64_t columns(mlir::Value value) const {
+    return llvm::cast<mlir::MemRefType>(value.getType()).getDimSize(1);
+  }
 
   /// The token that live row r of the phase stands for, as an index into the call.
   int64_t tokenIndex(int64_t r) const;

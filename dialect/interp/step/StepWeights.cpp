@@ -32,7 +32,8 @@ llvm::Expected<llvm::ArrayRef<StepWeights::Part>> StepWeights::partsOf(step::Wei
     if (source.getQuant() != quantOf(weight.getFormat()) && weight.getFormat() != Format::Vec)
       return inputError("step", weight.getSymName(),
                         "format " + step::stringifyFormat(weight.getFormat()) + " for the source @" +
-                            source.getSymName() + ", which has quant = " + gemma::stringifyQuant(source.getQuant()));
+                            source.getSymName() +
+                            ", which has quant = " + gemma::stringifyQuant(source.getQuant()));
     llvm::ArrayRef<int64_t> shape = source.getShape();
     int64_t rows = shape.size() == 1 ? 1 : shape[shape.size() - 2];
     for (int64_t half = 0; half < (halves ? 2 : 1); ++half)
@@ -85,7 +86,7 @@ llvm::Expected<llvm::ArrayRef<float>> StepWeights::vec(step::WeightOp weight) {
   }
   if (rounded.size() != weight.getN())
     return inputError("step", weight.getSymName(),
-                      "sources have " + llvm::Twine(rounded.size()) + " elements, expected n = " +
-                          llvm::Twine(weight.getN()));
+                      "sources have " + llvm::Twine(rounded.size()) +
+                          " elements, expected n = " + llvm::Twine(weight.getN()));
   return llvm::ArrayRef<float>(rounded);
 }

@@ -1,5 +1,5 @@
-// cache_write, attention, qk, pv. A row that asks for a position which its ring of slots no longer (or not yet) holds is an
-// error: the plan made the cache too small, or phases are out of order.
+// cache_write, attention, qk, pv. A row that asks for a position which its ring of slots no longer (or not
+// yet) holds is an error: the plan made the cache too small, or phases are out of order.
 #include "dialect/interp/Evaluation.h"
 #include "dialect/interp/step/StepTask.h"
 

@@ -1,5 +1,6 @@
-// pack, matmul, expert_matmul. Activations lie in memory in the very bytes that generated code reads (docs/architecture.md):
-// f32 and bf16: the k values, zero padded to Kp = a multiple of 64; i8: Kp int8, Kp/32 f32 scales, Kp/32 i32 sums.
+// pack, matmul, expert_matmul. Activations lie in memory in the very bytes that generated code reads
+// (docs/architecture.md): f32 and bf16: the k values, zero padded to Kp = a multiple of 64; i8: Kp int8,
+// Kp/32 f32 scales, Kp/32 i32 sums.
 #include "dialect/gemma/Quantize.h"
 #include "dialect/interp/Evaluation.h"
 #include "dialect/interp/step/StepTask.h"
@@ -44,8 +45,8 @@ static void packVector(Act act, const float *x, int64_t k, uint8_t *out) {
   for (int64_t g = 0; g < padded / 32; ++g) {
     float scale;
     int32_t sum;
-    packGroup(x + std::min(k, g * 32), std::clamp<int64_t>(k - g * 32, 0, 32), reinterpret_cast<int8_t *>(out) + g * 32,
-              &scale, &sum);
+    packGroup(x + std::min(k, g * 32), std::clamp<int64_t>(k - g * 32, 0, 32),
+              reinterpret_cast<int8_t *>(out) + g * 32, &scale, &sum);
     std::memcpy(out + padded + 4 * g, &scale, 4);
     std::memcpy(out + padded + padded / 8 + 4 * g, &sum, 4);
   }
@@ -56,12 +57,13 @@ static llvm::Error evalPack(StepTask &task, step::PackOp op) {
   int64_t groups = static_cast<int64_t>(op.getGroups()), k = src.columns / groups;
   for (int64_t r = task.rowBegin; r < task.rowEnd; ++r)
     for (int64_t g = 0; g < groups; ++g)
-      packVector(op.getAct(), src.row<float>(r) + g * k, k, dst.row<uint8_t>(r) + g * packedStride(op.getAct(), k));
+      packVector(op.getAct(), src.row<float>(r) + g * k, k,
+                 dst.row<uint8_t>(r) + g * packedStride(op.getAct(), k));
   return llvm::Error::success();
 }
 
-/// One output: the product of a packed vector with k weights. i8: exact integers within a group of 32 (weights are
-/// integers times the group's scale, so the double sum is exact), groups added in f32.
+/// One output: the product of a packed vector with k weights. i8: exact integers within a group of 32
+/// (weights are integers times the group's scale, so the double sum is exact), groups added in f32.
 static float product(Act act, const uint8_t *packed, const float *w, int64_t k) {
   if (act != Act::I8)
     return static_cast<float>(dot(reinterpret_cast<const float *>(packed), w, k));
@@ -99,9 +101,10 @@ static llvm::Error evalExpertMatmul(StepTask &task, step::ExpertMatmulOp op) {
   for (int64_t r = task.rowBegin; r < task.rowEnd; ++r) {
     int64_t expert = indices.row<int32_t>(r)[slot];
     if (expert < 0 || expert >= static_cast<int64_t>(weight.getExperts()))
-      return task.error(op, "expert " + llvm::Twine(expert) + " is not in [0, " + llvm::Twine(weight.getExperts()) +
-                                ")");
-    const uint8_t *packed = act.row<uint8_t>(r) + (op.getActPerSlot() ? slot * packedStride(op.getFormat(), k) : 0);
+      return task.error(op, "expert " + llvm::Twine(expert) + " is not in [0, " +
+                                llvm::Twine(weight.getExperts()) + ")");
+    const uint8_t *packed =
+        act.row<uint8_t>(r) + (op.getActPerSlot() ? slot * packedStride(op.getFormat(), k) : 0);
     for (int64_t i = 0; i < tile; ++i) {
       auto w = task.weights.row(weight, expert, task.column % perSlot * tile + i);
       if (!w)

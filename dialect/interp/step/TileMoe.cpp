@@ -8,10 +8,11 @@ static llvm::Error evalTopK(StepTask &task, step::TopKOp op) {
   auto scale = task.vec(op.getScaleAttr());
   if (!scale)
     return scale.takeError();
-  BufferView weights = task.view(op.getWeights()), indices = task.view(op.getIndices()), src = task.view(op.getSrc());
+  BufferView weights = task.view(op.getWeights()), indices = task.view(op.getIndices()),
+             src = task.view(op.getSrc());
   for (int64_t r = task.rowBegin; r < task.rowEnd; ++r)
-    topK(src.row<float>(r), src.columns, static_cast<int64_t>(op.getK()), scale->empty() ? nullptr : scale->data(),
-         weights.row<float>(r), indices.row<int32_t>(r));
+    topK(src.row<float>(r), src.columns, static_cast<int64_t>(op.getK()),
+         scale->empty() ? nullptr : scale->data(), weights.row<float>(r), indices.row<int32_t>(r));
   return llvm::Error::success();
 }
 

@@ -12,7 +12,8 @@ static llvm::Error evalEmbed(StepTask &task, step::EmbedOp op) {
   for (int64_t r = task.rowBegin; r < task.rowEnd; ++r) {
     int64_t token = task.token(r);
     if (token < 0 || token >= static_cast<int64_t>(table.getN()))
-      return task.error(op, "token " + llvm::Twine(token) + " is not in [0, " + llvm::Twine(table.getN()) + ")");
+      return task.error(op,
+                        "token " + llvm::Twine(token) + " is not in [0, " + llvm::Twine(table.getN()) + ")");
     auto row = task.weights.row(table, 0, token);
     if (!row)
       return row.takeError();

@@ -8,20 +8,24 @@ using namespace gemmac;
 namespace {
 constexpr float kMasked = -std::numeric_limits<float>::infinity();
 
-/// Two query heads on one KV head of one element. Arguments q [T, 2], k [T, 1], v [T, 1], pos, seq; results scores and
-/// output.
+/// Two query heads on one KV head of one element. Arguments q [T, 2], k [T, 1], v [T, 1], pos, seq; results
+/// scores and output.
 class Attention : public InterpTest {
 protected:
   void loadWindow(int64_t window, double scale = 1) {
     std::string w = std::to_string(window);
     load("gemma.cache @kv {heads = 1 : i64, head_dim = 1 : i64, window = " + w + " : i64}\n" +
-         "func.func @f(%q: tensor<?x2xf32>, %k: tensor<?x1xf32>, %v: tensor<?x1xf32>, %pos: tensor<?xi32>, %seq: "
+         "func.func @f(%q: tensor<?x2xf32>, %k: tensor<?x1xf32>, %v: tensor<?x1xf32>, %pos: tensor<?xi32>, "
+         "%seq: "
          "tensor<?xi32>) -> (tensor<?x2x?xf32>, tensor<?x2xf32>) {\n"
-         "%kv = gemma.cache_update @kv, %k, %v, %pos, %seq : tensor<?x1xf32>, tensor<?xi32> -> !gemma.kv<1 x 1>\n"
-         "%s = gemma.qk %q, %kv, %pos, %seq {heads = 2 : i64, window = " + w + " : i64, scale = " +
-         std::to_string(scale) + " : f64} : tensor<?x2xf32>, !gemma.kv<1 x 1>, tensor<?xi32> -> tensor<?x2x?xf32>\n"
+         "%kv = gemma.cache_update @kv, %k, %v, %pos, %seq : tensor<?x1xf32>, tensor<?xi32> -> !gemma.kv<1 x "
+         "1>\n"
+         "%s = gemma.qk %q, %kv, %pos, %seq {heads = 2 : i64, window = " +
+         w + " : i64, scale = " + std::to_string(scale) +
+         " : f64} : tensor<?x2xf32>, !gemma.kv<1 x 1>, tensor<?xi32> -> tensor<?x2x?xf32>\n"
          "%p = gemma.softmax %s : tensor<?x2x?xf32>\n"
-         "%y = gemma.pv %p, %kv, %pos, %seq : tensor<?x2x?xf32>, !gemma.kv<1 x 1>, tensor<?xi32> -> tensor<?x2xf32>\n"
+         "%y = gemma.pv %p, %kv, %pos, %seq : tensor<?x2x?xf32>, !gemma.kv<1 x 1>, tensor<?xi32> -> "
+         "tensor<?x2xf32>\n"
          "return %s, %y : tensor<?x2x?xf32>, tensor<?x2xf32> }");
   }
   static std::vector<Tensor> rows(std::vector<float> q, std::vector<float> k, std::vector<float> v,
@@ -65,8 +69,7 @@ TEST_F(Attention, InPieces) {
 
 TEST_F(Attention, SequencesDoNotSeeEachOther) {
   loadWindow(0);
-  std::vector<Tensor> got =
-      call(rows({1, 0, 1, 0, 1, 0}, {1, 9, 2}, {10, 90, 20}, {0, 0, 1}, {0, 1, 0}));
+  std::vector<Tensor> got = call(rows({1, 0, 1, 0, 1, 0}, {1, 9, 2}, {10, 90, 20}, {0, 0, 1}, {0, 1, 0}));
   ASSERT_EQ(got.size(), 2u);
   expectNear(got[1].f32, {10, 10, 90, 90, 17.310586f, 15});
 }
@@ -87,14 +90,17 @@ TEST_F(Attention, ClearedCachesAreEmpty) {
 TEST_F(Attention, HeadsOfAGroupShareTheirKvHead) {
   load("gemma.cache @kv {heads = 2 : i64, head_dim = 1 : i64, window = 0 : i64}\n"
        "func.func @f(%q: tensor<?x4xf32>, %k: tensor<?x2xf32>, %pos: tensor<?xi32>) -> tensor<?x4xf32> {\n"
-       "%kv = gemma.cache_update @kv, %k, %k, %pos, %pos : tensor<?x2xf32>, tensor<?xi32> -> !gemma.kv<2 x 1>\n"
-       "%s = gemma.qk %q, %kv, %pos, %pos {heads = 4 : i64, window = 0 : i64, scale = 1.0 : f64} : tensor<?x4xf32>, "
+       "%kv = gemma.cache_update @kv, %k, %k, %pos, %pos : tensor<?x2xf32>, tensor<?xi32> -> !gemma.kv<2 x "
+       "1>\n"
+       "%s = gemma.qk %q, %kv, %pos, %pos {heads = 4 : i64, window = 0 : i64, scale = 1.0 : f64} : "
+       "tensor<?x4xf32>, "
        "!gemma.kv<2 x 1>, tensor<?xi32> -> tensor<?x4x?xf32>\n"
-       "%y = gemma.pv %s, %kv, %pos, %pos : tensor<?x4x?xf32>, !gemma.kv<2 x 1>, tensor<?xi32> -> tensor<?x4xf32>\n"
+       "%y = gemma.pv %s, %kv, %pos, %pos : tensor<?x4x?xf32>, !gemma.kv<2 x 1>, tensor<?xi32> -> "
+       "tensor<?x4xf32>\n"
        "return %y : tensor<?x4xf32> }");
   // no softmax: y = q k k with k = 3 for heads 0, 1 and 5 for heads 2, 3
-  std::vector<Tensor> got =
-      call({Tensor::ofFloats({1, 4}, {1, 2, 3, 4}), Tensor::ofFloats({1, 2}, {3, 5}), Tensor::ofInts({1}, {0})});
+  std::vector<Tensor> got = call(
+      {Tensor::ofFloats({1, 4}, {1, 2, 3, 4}), Tensor::ofFloats({1, 2}, {3, 5}), Tensor::ofInts({1}, {0})});
   ASSERT_EQ(got.size(), 1u);
   expectNear(got[0].f32, {9, 18, 75, 100});
 }

@@ -16,7 +16,8 @@ TEST_F(Elementwise, Mul) {
 }
 
 TEST_F(Elementwise, Gelu) {
-  expectNear(unary("gemma.gelu %x : tensor<?x4xf32>", 4, 4, {0, 1, -2, 10}), {0, 0.8411920f, -0.0454023f, 10});
+  expectNear(unary("gemma.gelu %x : tensor<?x4xf32>", 4, 4, {0, 1, -2, 10}),
+             {0, 0.8411920f, -0.0454023f, 10});
 }
 
 TEST_F(Elementwise, Scale) {
@@ -41,8 +42,8 @@ TEST_F(Elementwise, Softcap) { // 30 tanh(1) and 30 tanh(-1/3)
 }
 
 TEST_F(Elementwise, Slice) {
-  expectNear(unary("gemma.slice %x {offset = 1 : i64, size = 2 : i64} : tensor<?x4xf32> -> tensor<?x2xf32>", 4, 2,
-                   {0, 1, 2, 3, 10, 11, 12, 13}),
+  expectNear(unary("gemma.slice %x {offset = 1 : i64, size = 2 : i64} : tensor<?x4xf32> -> tensor<?x2xf32>",
+                   4, 2, {0, 1, 2, 3, 10, 11, 12, 13}),
              {1, 2, 11, 12});
 }
 
@@ -64,10 +65,11 @@ TEST_F(Elementwise, RmsNormEps) { // 1 / sqrt(1 + 3)
 }
 
 TEST_F(Elementwise, RmsNormGroupsWeightOffset) {
-  expectNear(unary("gemma.rms_norm %x, @w {group = 2 : i64, eps = 0.0 : f64, offset = 1.0 : f64} : tensor<?x4xf32>", 4,
-                   4, {3, 4, -2, 2},
-                   "gemma.weight @w {literal = dense<[2.0, 1.0]> : tensor<2xf32>} : tensor<2xf32>"),
-             {2.5455844f, 2.2627417f, -3, 2});
+  expectNear(
+      unary("gemma.rms_norm %x, @w {group = 2 : i64, eps = 0.0 : f64, offset = 1.0 : f64} : tensor<?x4xf32>",
+            4, 4, {3, 4, -2, 2},
+            "gemma.weight @w {literal = dense<[2.0, 1.0]> : tensor<2xf32>} : tensor<2xf32>"),
+      {2.5455844f, 2.2627417f, -3, 2});
 }
 
 TEST_F(Elementwise, Rope) {
@@ -82,7 +84,8 @@ TEST_F(Elementwise, Rope) {
 
 TEST_F(Elementwise, RopeProportionalPerHeadWithFactor) {
   load("func.func @f(%x: tensor<?x8xf32>, %pos: tensor<?xi32>) -> tensor<?x8xf32> {\n"
-       "%y = gemma.rope %x, %pos {head_dim = 4 : i64, angles = 1 : i64, theta = 100.0 : f64, factor = 8.0 : f64}"
+       "%y = gemma.rope %x, %pos {head_dim = 4 : i64, angles = 1 : i64, theta = 100.0 : f64, factor = 8.0 : "
+       "f64}"
        " : tensor<?x8xf32>, tensor<?xi32>\n"
        "return %y : tensor<?x8xf32> }");
   // position 8 / 8: angle 1 for pair (0, 2); pair (1, 3) passes through

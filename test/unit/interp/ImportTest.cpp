@@ -1,4 +1,5 @@
-// The shape of imported modules, on the tiny checkpoints: one cache a layer, shared KV by shared values, places, symbols.
+// The shape of imported modules, on the tiny checkpoints: one cache a layer, shared KV by shared values,
+// places, symbols.
 #include "frontend/ImportText.h"
 
 #include "dialect/gemma/Gemma.h"
@@ -100,7 +101,8 @@ TEST_F(Import, KeysAreValuesOnFullLayersOfA4b) {
   EXPECT_FALSE(hasWeight("layers.5.v"));
   gemma::CacheUpdateOp update = all<gemma::CacheUpdateOp>()[5];
   auto rope = update.getK().getDefiningOp<gemma::RopeOp>();
-  auto keyNorm = rope.getX().getDefiningOp<gemma::RmsNormOp>(), valueNorm = update.getV().getDefiningOp<gemma::RmsNormOp>();
+  auto keyNorm = rope.getX().getDefiningOp<gemma::RmsNormOp>(),
+       valueNorm = update.getV().getDefiningOp<gemma::RmsNormOp>();
   ASSERT_TRUE(keyNorm && valueNorm);
   EXPECT_EQ(keyNorm.getX(), valueNorm.getX()); // the raw projection
   EXPECT_TRUE(keyNorm.getWeight().has_value());

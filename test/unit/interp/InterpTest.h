@@ -40,8 +40,10 @@ protected:
   /// Runs `@f(%x: tensor<?xNxf32>) -> tensor<?xMxf32> { %y = <op> return %y }` on rows of n columns.
   std::vector<float> unary(const std::string &op, int64_t n, int64_t m, std::vector<float> x,
                            const std::string &weights = "") {
-    std::string in = "tensor<?x" + std::to_string(n) + "xf32>", out = "tensor<?x" + std::to_string(m) + "xf32>";
-    load(weights + "\nfunc.func @f(%x: " + in + ") -> " + out + " {\n%y = " + op + "\nreturn %y : " + out + "\n}");
+    std::string in = "tensor<?x" + std::to_string(n) + "xf32>",
+                out = "tensor<?x" + std::to_string(m) + "xf32>";
+    load(weights + "\nfunc.func @f(%x: " + in + ") -> " + out + " {\n%y = " + op + "\nreturn %y : " + out +
+         "\n}");
     if (!module)
       return {};
     int64_t rows = static_cast<int64_t>(x.size()) / n;

@@ -7,13 +7,15 @@ namespace {
 class Whole : public InterpTest {
 protected:
   Whole() {
-    load("gemma.weight @t {literal = dense<[[1.0], [2.0]]> : tensor<2x1xf32>} : tensor<2x1xf32>\n"
-         "func.func @forward(%tokens: tensor<?xi32>, %pos: tensor<?xi32>, %seq: tensor<?xi32>) -> tensor<?x1xf32> {\n"
-         "%x = gemma.embed %tokens, @t {scale = 1.0 : f64} : tensor<?xi32> -> tensor<?x1xf32> loc(\"embed\")\n"
-         "%y = gemma.add %x, %x : tensor<?x1xf32> loc(\"twice\")\n"
-         "%z = gemma.add %y, %x : tensor<?x1xf32> loc(\"thrice\")\n"
-         "return %z : tensor<?x1xf32> }\n"
-         "func.func @decode(%tokens: tensor<1xi32>, %pos: tensor<1xi32>, %seq: tensor<1xi32>) { return }");
+    load(
+        "gemma.weight @t {literal = dense<[[1.0], [2.0]]> : tensor<2x1xf32>} : tensor<2x1xf32>\n"
+        "func.func @forward(%tokens: tensor<?xi32>, %pos: tensor<?xi32>, %seq: tensor<?xi32>) -> "
+        "tensor<?x1xf32> {\n"
+        "%x = gemma.embed %tokens, @t {scale = 1.0 : f64} : tensor<?xi32> -> tensor<?x1xf32> loc(\"embed\")\n"
+        "%y = gemma.add %x, %x : tensor<?x1xf32> loc(\"twice\")\n"
+        "%z = gemma.add %y, %x : tensor<?x1xf32> loc(\"thrice\")\n"
+        "return %z : tensor<?x1xf32> }\n"
+        "func.func @decode(%tokens: tensor<1xi32>, %pos: tensor<1xi32>, %seq: tensor<1xi32>) { return }");
   }
   std::string run(llvm::StringRef function, llvm::ArrayRef<int32_t> tokens, llvm::ArrayRef<int32_t> pos,
                   llvm::ArrayRef<int32_t> seq) {
@@ -31,10 +33,13 @@ TEST_F(Whole, Runs) {
 
 TEST_F(Whole, RefusesWrongCalls) {
   EXPECT_EQ(run("forwards", {1}, {0}, {0}), "no function @forwards in the module");
-  EXPECT_EQ(run("forward", {}, {}, {}), "expected the same positive number of tokens, positions and sequences");
-  EXPECT_EQ(run("forward", {1}, {0, 1}, {0}), "expected the same positive number of tokens, positions and sequences");
+  EXPECT_EQ(run("forward", {}, {}, {}),
+            "expected the same positive number of tokens, positions and sequences");
+  EXPECT_EQ(run("forward", {1}, {0, 1}, {0}),
+            "expected the same positive number of tokens, positions and sequences");
   EXPECT_EQ(run("forward", {1}, {-1}, {0}), "position -1 is out of range");
-  EXPECT_EQ(run("decode", {1, 1}, {0, 1}, {0, 0}), "@decode: argument 0: found shape [2], expected 'tensor<1xi32>'");
+  EXPECT_EQ(run("decode", {1, 1}, {0, 1}, {0, 0}),
+            "@decode: argument 0: found shape [2], expected tensor<1xi32>");
   auto results = interpreter->call("forward", {});
   EXPECT_EQ(llvm::toString(results.takeError()), "@forward takes 3 arguments, found 0");
 }

@@ -5,8 +5,9 @@ using namespace gemmac;
 
 namespace {
 class Linear : public InterpTest {};
-const char *const kTable = "gemma.weight @t {literal = dense<[[1.0, 2.0], [3.0, 4.0], [-5.0, 6.0]]> : tensor<3x2xf32>}"
-                           " : tensor<3x2xf32>\n";
+const char *const kTable =
+    "gemma.weight @t {literal = dense<[[1.0, 2.0], [3.0, 4.0], [-5.0, 6.0]]> : tensor<3x2xf32>}"
+    " : tensor<3x2xf32>\n";
 } // namespace
 
 TEST_F(Linear, Linear) {
@@ -15,21 +16,23 @@ TEST_F(Linear, Linear) {
 }
 
 TEST_F(Linear, Embed) {
-  load(std::string(kTable) + "func.func @f(%x: tensor<?xi32>) -> tensor<?x2xf32> {\n"
-                             "%y = gemma.embed %x, @t {scale = 2.0 : f64} : tensor<?xi32> -> tensor<?x2xf32>\n"
-                             "return %y : tensor<?x2xf32> }");
+  load(std::string(kTable) +
+       "func.func @f(%x: tensor<?xi32>) -> tensor<?x2xf32> {\n"
+       "%y = gemma.embed %x, @t {scale = 2.0 : f64} : tensor<?xi32> -> tensor<?x2xf32>\n"
+       "return %y : tensor<?x2xf32> }");
   expectNear(call({Tensor::ofInts({3}, {2, 0, 2})})[0].f32, {-10, 12, 2, 4, -10, 12});
   EXPECT_NE(failure({Tensor::ofInts({1}, {3})}).find("token 3 is not in [0, 3)"), std::string::npos);
   EXPECT_NE(failure({Tensor::ofInts({1}, {-1})}).find("token -1"), std::string::npos);
 }
 
 TEST_F(Linear, TakeRows) {
-  load("func.func @f(%x: tensor<?x2xf32>, %i: tensor<?xi32>, %seq: tensor<?xi32>) -> (tensor<2x2xf32>, tensor<2xi32>) {\n"
+  load("func.func @f(%x: tensor<?x2xf32>, %i: tensor<?xi32>, %seq: tensor<?xi32>) -> (tensor<2x2xf32>, "
+       "tensor<2xi32>) {\n"
        "%a = gemma.take_rows %x, %seq {batch = 2 : i64} : tensor<?x2xf32>, tensor<?xi32> -> tensor<2x2xf32>\n"
        "%b = gemma.take_rows %i, %seq {batch = 2 : i64} : tensor<?xi32>, tensor<?xi32> -> tensor<2xi32>\n"
        "return %a, %b : tensor<2x2xf32>, tensor<2xi32> }");
-  std::vector<Tensor> got = call({Tensor::ofFloats({4, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), Tensor::ofInts({4}, {10, 11, 12, 13}),
-                                  Tensor::ofInts({4}, {0, 1, 0, 1})});
+  std::vector<Tensor> got = call({Tensor::ofFloats({4, 2}, {1, 2, 3, 4, 5, 6, 7, 8}),
+                                  Tensor::ofInts({4}, {10, 11, 12, 13}), Tensor::ofInts({4}, {0, 1, 0, 1})});
   ASSERT_EQ(got.size(), 2u);
   expectNear(got[0].f32, {5, 6, 7, 8});
   EXPECT_EQ(got[1].i32, (std::vector<int32_t>{12, 13}));

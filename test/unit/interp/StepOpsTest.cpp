@@ -10,14 +10,7 @@ class StepOps : public StepTest {};
 constexpr float kMasked = -std::numeric_limits<float>::infinity();
 } // namespace
 
-TEST_F(StepOps, Elementwise) {
-  std::string add = "step.add %y, %x, %x : memref<4x2xf32>, memref<4x2xf32>";
-  expectNear(rowOp(add, 2, {{1, -2}, {3, 0.5f}}), {2, -4, 6, 1});
-  expectNear(rowOp("step.mul %y, %x, %x : memref<4x2xf32>, memref<4x2xf32>", 2, {{1, -2}, {3, 0.5f}}),
-             {1, 4, 9, 0.25f});
-}
-
-TEST_F(StepOps, AddOfThreeBuffers) {
+TEST_F(StepOps, AddAndMul) {
   loadStep({{1, 2}}, "", "",
            "%y = step.buffer \"y\" : memref<4x2xf32>\n"
            "step.phase \"op\" rows(all) cols(1) by_row do {\n"
@@ -41,14 +34,15 @@ TEST_F(StepOps, Unary) {
 TEST_F(StepOps, ScaleBy) {
   expectNear(rowOp("step.scale_by %y, %x, @w", 2, {{4, 6}, {1, 2}}, vector("w", {3}), stepVector("w", 1)),
              {12, 18, 3, 6});
-  expectNear(rowOp("step.scale_by %y, %x, @w", 2, {{4, 6}, {1, 2}}, vector("w", {2, 0.5f}), stepVector("w", 2)),
-             {8, 3, 2, 1});
+  expectNear(
+      rowOp("step.scale_by %y, %x, @w", 2, {{4, 6}, {1, 2}}, vector("w", {2, 0.5f}), stepVector("w", 2)),
+      {8, 3, 2, 1});
 }
 
 TEST_F(StepOps, Norm) {
   expectNear(rowOp("step.norm %y, %x {group = 2 : i64, eps = 3.0 : f64}", 2, {{1, -1}}), {0.5f, -0.5f});
-  expectNear(rowOp("step.norm %y, %x, @w {group = 2 : i64, eps = 0.0 : f64, offset = 1.0 : f64}", 4, {{3, 4, -2, 2}},
-                   vector("w", {2, 1}), stepVector("w", 2)),
+  expectNear(rowOp("step.norm %y, %x, @w {group = 2 : i64, eps = 0.0 : f64, offset = 1.0 : f64}", 4,
+                   {{3, 4, -2, 2}}, vector("w", {2, 1}), stepVector("w", 2)),
              {2.5455844f, 2.2627417f, -3, 2});
 }
 
@@ -63,14 +57,15 @@ TEST_F(StepOps, EmbedScalesAndRefuses) {
 }
 
 TEST_F(StepOps, RopeTableAndRope) {
-  loadStep({{1, 2, 3, 4}}, "", "",
-           "%t = step.buffer \"t\" : memref<4x4xf32>\n%y = step.buffer \"y\" : memref<4x4xf32>\n"
-           "step.phase \"table\" rows(all) cols(1) by_row do {\n"
-           "step.rope_table %t {head_dim = 4 : i64, angles = 2 : i64, theta = 100.0 : f64, factor = 1.0 : f64}"
-           " : memref<4x4xf32>\n}\nstep.barrier\n"
-           "step.phase \"op\" rows(all) cols(1) by_row do {\n"
-           "step.rope %y, %x, %t {head_dim = 4 : i64, angles = 2 : i64} : memref<4x4xf32>, memref<4x4xf32>,"
-           " memref<4x4xf32>\n}\n");
+  loadStep(
+      {{1, 2, 3, 4}}, "", "",
+      "%t = step.buffer \"t\" : memref<4x4xf32>\n%y = step.buffer \"y\" : memref<4x4xf32>\n"
+      "step.phase \"table\" rows(all) cols(1) by_row do {\n"
+      "step.rope_table %t {head_dim = 4 : i64, angles = 2 : i64, theta = 100.0 : f64, factor = 1.0 : f64}"
+      " : memref<4x4xf32>\n}\nstep.barrier\n"
+      "step.phase \"op\" rows(all) cols(1) by_row do {\n"
+      "step.rope %y, %x, %t {head_dim = 4 : i64, angles = 2 : i64} : memref<4x4xf32>, memref<4x4xf32>,"
+      " memref<4x4xf32>\n}\n");
   ASSERT_EQ(run({0, 0}), "ok");
   expectNear(buffers["t"].f32, {1, 1, 0, 0, 0.5403023f, 0.9950042f, 0.8414710f, 0.0998334f});
   expectNear(buffers["y"].f32, {1, 2, 3, 4, -1.9841106f, 1.5906746f, 2.4623779f, 4.1796835f});
@@ -79,7 +74,8 @@ TEST_F(StepOps, RopeTableAndRope) {
 TEST_F(StepOps, RopeTableRoundsToBF16) {
   loadStep({{0, 0}}, "", "",
            "%t = step.buffer \"t\" : memref<4x2xf32>\nstep.phase \"op\" rows(all) cols(1) by_row do {\n"
-           "step.rope_table %t {head_dim = 2 : i64, angles = 1 : i64, theta = 100.0 : f64, factor = 1.0 : f64, round}"
+           "step.rope_table %t {head_dim = 2 : i64, angles = 1 : i64, theta = 100.0 : f64, factor = 1.0 : "
+           "f64, round}"
            " : memref<4x2xf32>\n}\n");
   ASSERT_EQ(run({0}, 1), "ok");
   EXPECT_EQ(buffers["t"].f32, (std::vector<float>{0.5390625f, 0.83984375f}));
@@ -118,9 +114,12 @@ protected:
                  " : i64, slots = 32 : i64}\n",
              "%q = step.buffer \"q\" : memref<4x2xf32>\n%y = step.buffer \"y\" : memref<4x2xf32>\n"
              "step.phase \"kv\" rows(all) cols(1) by_row do {\n"
-             "%0 = step.tile %x {offset = 0 : i64, stride = 0 : i64, width = 2 : i64} : memref<4x4xf32> -> memref<4x2xf32>\n"
-             "%1 = step.tile %x {offset = 2 : i64, stride = 0 : i64, width = 1 : i64} : memref<4x4xf32> -> memref<4x1xf32>\n"
-             "%2 = step.tile %x {offset = 3 : i64, stride = 0 : i64, width = 1 : i64} : memref<4x4xf32> -> memref<4x1xf32>\n"
+             "%0 = step.tile %x {offset = 0 : i64, stride = 0 : i64, width = 2 : i64} : memref<4x4xf32> -> "
+             "memref<4x2xf32>\n"
+             "%1 = step.tile %x {offset = 2 : i64, stride = 0 : i64, width = 1 : i64} : memref<4x4xf32> -> "
+             "memref<4x1xf32>\n"
+             "%2 = step.tile %x {offset = 3 : i64, stride = 0 : i64, width = 1 : i64} : memref<4x4xf32> -> "
+             "memref<4x1xf32>\n"
              "step.copy %q, %0 : memref<4x2xf32>, memref<4x2xf32>\n"
              "step.cache_write @kv k, %1 : memref<4x1xf32>\n"
              "step.cache_write @kv v, %2 : memref<4x1xf32>\n}\nstep.barrier\n" +
@@ -163,10 +162,13 @@ TEST_F(StepAttention, InThreePhases) {
   // P = context rounded up to 16 = 32 columns a head
   loadWith("%s = step.buffer \"s\" : memref<4x64xf32>\n%p = step.buffer \"p\" : memref<4x64xf32>\n"
            "step.phase \"qk\" rows(all) cols(2) by_row do {\n"
-           "step.qk %s, %q, @kv {heads = 2 : i64, window = 2 : i64, scale = 0.5 : f64} : memref<4x64xf32>, memref<4x2xf32>\n"
+           "step.qk %s, %q, @kv {heads = 2 : i64, window = 2 : i64, scale = 0.5 : f64} : memref<4x64xf32>, "
+           "memref<4x2xf32>\n"
            "}\nstep.barrier\nstep.phase \"softmax\" rows(all) cols(2) by_row do {\n"
-           "%0 = step.tile %s {offset = 0 : i64, stride = 32 : i64, width = 32 : i64} : memref<4x64xf32> -> memref<4x32xf32>\n"
-           "%1 = step.tile %p {offset = 0 : i64, stride = 32 : i64, width = 32 : i64} : memref<4x64xf32> -> memref<4x32xf32>\n"
+           "%0 = step.tile %s {offset = 0 : i64, stride = 32 : i64, width = 32 : i64} : memref<4x64xf32> -> "
+           "memref<4x32xf32>\n"
+           "%1 = step.tile %p {offset = 0 : i64, stride = 32 : i64, width = 32 : i64} : memref<4x64xf32> -> "
+           "memref<4x32xf32>\n"
            "step.softmax %1, %0 : memref<4x32xf32>, memref<4x32xf32>\n"
            "}\nstep.barrier\nstep.phase \"pv\" rows(all) cols(2) by_row do {\n"
            "step.pv %y, %p, @kv {heads = 2 : i64, window = 2 : i64} : memref<4x2xf32>, memref<4x64xf32>\n}\n",
@@ -174,8 +176,10 @@ TEST_F(StepAttention, InThreePhases) {
   ASSERT_EQ(run({0, 1, 2}), "ok");
   std::vector<float> s = buffers["s"].f32;
   ASSERT_EQ(s.size(), 3u * 64);
-  EXPECT_EQ(std::vector<float>(s.begin() + 128, s.begin() + 132), (std::vector<float>{kMasked, 1, 1.5f, kMasked}));
-  EXPECT_EQ(std::vector<float>(s.begin() + 160, s.begin() + 164), (std::vector<float>{kMasked, 0, 0, kMasked}));
+  EXPECT_EQ(std::vector<float>(s.begin() + 128, s.begin() + 132),
+            (std::vector<float>{kMasked, 1, 1.5f, kMasked}));
+  EXPECT_EQ(std::vector<float>(s.begin() + 160, s.begin() + 164),
+            (std::vector<float>{kMasked, 0, 0, kMasked}));
   // softmax(1, 1.5) = 0.3775407, 0.6224593
   expectNear(llvm::ArrayRef<float>(buffers["y"].f32).take_back(2), {26.224593f, 25});
 }
@@ -184,10 +188,13 @@ TEST_F(StepAttention, CacheInBF16) {
   loadStep({{1, 1, 1.00390625f, 1.01171875f}}, "",
            "step.cache @kv bf16 {heads = 2 : i64, head_dim = 1 : i64, window = 0 : i64, slots = 32 : i64}\n",
            "%y = step.buffer \"y\" : memref<4x2xf32>\nstep.phase \"kv\" rows(all) cols(1) by_row do {\n"
-           "%1 = step.tile %x {offset = 2 : i64, stride = 0 : i64, width = 2 : i64} : memref<4x4xf32> -> memref<4x2xf32>\n"
-           "step.cache_write @kv k, %1 : memref<4x2xf32>\nstep.cache_write @kv v, %1 : memref<4x2xf32>\n}\nstep.barrier\n"
+           "%1 = step.tile %x {offset = 2 : i64, stride = 0 : i64, width = 2 : i64} : memref<4x4xf32> -> "
+           "memref<4x2xf32>\n"
+           "step.cache_write @kv k, %1 : memref<4x2xf32>\nstep.cache_write @kv v, %1 : "
+           "memref<4x2xf32>\n}\nstep.barrier\n"
            "%q = step.buffer \"q\" : memref<4x2xf32>\nstep.phase \"q\" rows(all) cols(1) by_row do {\n"
-           "%0 = step.tile %x {offset = 0 : i64, stride = 0 : i64, width = 2 : i64} : memref<4x4xf32> -> memref<4x2xf32>\n"
+           "%0 = step.tile %x {offset = 0 : i64, stride = 0 : i64, width = 2 : i64} : memref<4x4xf32> -> "
+           "memref<4x2xf32>\n"
            "step.copy %q, %0 : memref<4x2xf32>, memref<4x2xf32>\n}\nstep.barrier\n" +
                fused(0));
   ASSERT_EQ(run({0}), "ok");

@@ -1,5 +1,5 @@
-// What the step interpreter is for: wrong plans, races and rings that are too small must show. The faults are made after
-// parsing, because the verifiers refuse them.
+// What the step interpreter is for: wrong plans, races and rings that are too small must show. The faults are
+// made after parsing, because the verifiers refuse them.
 #include "StepTest.h"
 
 #include <cmath>
@@ -64,8 +64,10 @@ TEST_F(StepPlan, UnwrittenMemoryIsNaN) {
 TEST_F(StepPlan, RacesDependOnTheOrderOfTasks) {
   loadStep({{1, 10, 100}}, "", "",
            "step.phase \"race\" rows(all) cols(2) do {\n"
-           "%0 = step.tile %x {offset = 0 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x3xf32> -> memref<4x1xf32>\n"
-           "%1 = step.tile %x {offset = 0 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x3xf32> -> memref<4x1xf32>\n"
+           "%0 = step.tile %x {offset = 0 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x3xf32> -> "
+           "memref<4x1xf32>\n"
+           "%1 = step.tile %x {offset = 0 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x3xf32> -> "
+           "memref<4x1xf32>\n"
            "step.scale %1, %0 {factor = 2.0 : f64} : memref<4x1xf32>, memref<4x1xf32>\n}\n");
   ASSERT_EQ(run({0}), "ok");
   expectNear(buffers["x"].f32, {2, 20, 100});
@@ -82,13 +84,14 @@ TEST_F(StepPlan, RacesDependOnTheOrderOfTasks) {
 }
 
 TEST_F(StepPlan, RingThatIsTooSmall) {
-  loadStep({{1}}, "",
-           "step.cache @kv f32 {heads = 1 : i64, head_dim = 1 : i64, window = 16 : i64, slots = 32 : i64}\n",
-           "%y = step.buffer \"y\" : memref<4x1xf32>\nstep.phase \"kv\" rows(all) cols(1) by_row do {\n"
-           "step.cache_write @kv k, %x : memref<4x1xf32>\nstep.cache_write @kv v, %x : memref<4x1xf32>\n"
-           "}\nstep.barrier\nstep.phase \"attention\" rows(all) cols(1) by_row do {\n"
-           "step.attention %y, %x, @kv {heads = 1 : i64, window = 16 : i64, scale = 1.0 : f64} : memref<4x1xf32>,"
-           " memref<4x1xf32>\n}\n");
+  loadStep(
+      {{1}}, "",
+      "step.cache @kv f32 {heads = 1 : i64, head_dim = 1 : i64, window = 16 : i64, slots = 32 : i64}\n",
+      "%y = step.buffer \"y\" : memref<4x1xf32>\nstep.phase \"kv\" rows(all) cols(1) by_row do {\n"
+      "step.cache_write @kv k, %x : memref<4x1xf32>\nstep.cache_write @kv v, %x : memref<4x1xf32>\n"
+      "}\nstep.barrier\nstep.phase \"attention\" rows(all) cols(1) by_row do {\n"
+      "step.attention %y, %x, @kv {heads = 1 : i64, window = 16 : i64, scale = 1.0 : f64} : memref<4x1xf32>,"
+      " memref<4x1xf32>\n}\n");
   for (int32_t first = 0; first < 20; first += 4)
     ASSERT_EQ(run({0, 0, 0, 0}, first), "ok") << first;
   (*program().getOps<step::CacheOp>().begin()).setSlots(16);
@@ -96,20 +99,23 @@ TEST_F(StepPlan, RingThatIsTooSmall) {
   for (int32_t first = 0; first < 16; first += 4)
     ASSERT_EQ(run({0, 0, 0, 0}, first), "ok") << first;
   // position 16 needs 1, whose slot 17 has taken
-  EXPECT_EQ(run({0, 0, 0, 0}, 16), "phase attention: step.attention: position 1 of sequence 0 is not in the cache, "
-                                   "while position 16 reads it");
+  EXPECT_EQ(run({0, 0, 0, 0}, 16),
+            "phase attention: step.attention: position 1 of sequence 0 is not in the cache, "
+            "while position 16 reads it");
 }
 
 TEST_F(StepPlan, PrologueRunsForEachWorkerAndPublishesOnce) {
   loadStep({{1, 2}}, "", "",
-           "%p = step.buffer \"p\" : memref<4x2xf32, \"private\">\n%shared = step.buffer \"shared\" : memref<4x2xf32>\n"
+           "%p = step.buffer \"p\" : memref<4x2xf32, \"private\">\n%shared = step.buffer \"shared\" : "
+           "memref<4x2xf32>\n"
            "%y = step.buffer \"y\" : memref<4x2xf32>\n"
            "step.phase \"op\" rows(all) cols(2) prologue {\n"
            "step.scale %p, %x {factor = 3.0 : f64} : memref<4x2xf32, \"private\">, memref<4x2xf32>\n"
            "step.publish %shared, %p : memref<4x2xf32>, memref<4x2xf32, \"private\">\n} do {\n"
            "%0 = step.tile %p {offset = 0 : i64, stride = 1 : i64, width = 1 : i64}"
            " : memref<4x2xf32, \"private\"> -> memref<4x1xf32, \"private\">\n"
-           "%1 = step.tile %y {offset = 0 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x2xf32> -> memref<4x1xf32>\n"
+           "%1 = step.tile %y {offset = 0 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x2xf32> -> "
+           "memref<4x1xf32>\n"
            "step.copy %1, %0 : memref<4x1xf32>, memref<4x1xf32, \"private\">\n}\n");
   for (int64_t workers : {1, 2, 3}) {
     StepRunOptions options;
@@ -124,12 +130,16 @@ TEST_F(StepPlan, CasesCountFromTheirBegin) {
   loadStep({{1, 2, 3, 4}}, "", "",
            "%y = step.buffer \"y\" : memref<4x4xf32>\nstep.phase \"op\" rows(all) cols(4) do {\n"
            "step.case 0 to 1 {\n"
-           "%0 = step.tile %x {offset = 3 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x4xf32> -> memref<4x1xf32>\n"
-           "%1 = step.tile %y {offset = 0 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x4xf32> -> memref<4x1xf32>\n"
+           "%0 = step.tile %x {offset = 3 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x4xf32> -> "
+           "memref<4x1xf32>\n"
+           "%1 = step.tile %y {offset = 0 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x4xf32> -> "
+           "memref<4x1xf32>\n"
            "step.copy %1, %0 : memref<4x1xf32>, memref<4x1xf32>\n}\n"
            "step.case 1 to 4 {\n"
-           "%0 = step.tile %x {offset = 0 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x4xf32> -> memref<4x1xf32>\n"
-           "%1 = step.tile %y {offset = 1 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x4xf32> -> memref<4x1xf32>\n"
+           "%0 = step.tile %x {offset = 0 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x4xf32> -> "
+           "memref<4x1xf32>\n"
+           "%1 = step.tile %y {offset = 1 : i64, stride = 1 : i64, width = 1 : i64} : memref<4x4xf32> -> "
+           "memref<4x1xf32>\n"
            "step.copy %1, %0 : memref<4x1xf32>, memref<4x1xf32>\n}\n}\n");
   ASSERT_EQ(run({0}), "ok");
   expectNear(buffers["y"].f32, {4, 1, 2, 3});

@@ -1,4 +1,5 @@
-// Runs small step programs given as text. Inputs come in as rows of an embedding table: token t is row t of it.
+// Runs small step programs given as text. Inputs come in as rows of an embedding table: token t is row t of
+// it.
 #pragma once
 
 #include "InterpTest.h"
@@ -30,28 +31,31 @@ protected:
     std::string n = std::to_string(values.size()), text;
     for (float x : values)
       text += (text.empty() ? "" : ", ") + std::to_string(x);
-    return "gemma.weight @" + name + " {literal = dense<[" + text + "]> : tensor<" + n + "xf32>} : tensor<" + n +
-           "xf32>\n";
+    return "gemma.weight @" + name + " {literal = dense<[" + text + "]> : tensor<" + n + "xf32>} : tensor<" +
+           n + "xf32>\n";
   }
   static std::string stepVector(const std::string &name, size_t n) {
-    return "step.weight @" + name + " vec {n = " + std::to_string(n) + " : i64, k = 1 : i64, tile = " +
-           std::to_string(n) + " : i64, sources = [@" + name + "]}\n";
+    return "step.weight @" + name + " vec {n = " + std::to_string(n) +
+           " : i64, k = 1 : i64, tile = " + std::to_string(n) + " : i64, sources = [@" + name + "]}\n";
   }
   static std::string stepTable(const std::string &name, const std::string &format, size_t n, size_t k) {
-    return "step.weight @" + name + " " + format + " {n = " + std::to_string(n) + " : i64, k = " + std::to_string(k) +
-           " : i64, tile = 1 : i64, sources = [@" + name + "]}\n";
+    return "step.weight @" + name + " " + format + " {n = " + std::to_string(n) +
+           " : i64, k = " + std::to_string(k) + " : i64, tile = 1 : i64, sources = [@" + name + "]}\n";
   }
 
-  /// A program of one entry @e of at most 4 tokens whose buffer %x holds the rows of `input` that the tokens name.
+  /// A program of one entry @e of at most 4 tokens whose buffer %x holds the rows of `input` that the tokens
+  /// name.
   void loadStep(const std::vector<std::vector<float>> &input, const std::string &weights,
                 const std::string &stepSymbols, const std::string &body) {
+    step.reset();
+    buffers.clear();
     std::string k = std::to_string(input[0].size()), type = "memref<4x" + k + "xf32>";
     load(literal("in", input) + weights +
          "step.program @p attributes {context = 32 : i64, chunk = 4 : i64, batch = 1 : i64} {\n" +
          stepTable("in", "rows_f32", input.size(), input[0].size()) + stepSymbols +
          "step.entry @e logits(none) attributes {rows = 4 : i64} {\n%x = step.buffer \"x\" : " + type +
-         "\nstep.phase \"in\" rows(all) cols(1) by_row do {\nstep.embed %x, @in {scale = 1.0 : f64} : " + type +
-         "\n}\nstep.barrier\n" + body + "}\n}\n");
+         "\nstep.phase \"in\" rows(all) cols(1) by_row do {\nstep.embed %x, @in {scale = 1.0 : f64} : " +
+         type + "\n}\nstep.barrier\n" + body + "}\n}\n");
   }
   step::ProgramOp program() { return *module->getOps<step::ProgramOp>().begin(); }
 
@@ -82,8 +86,8 @@ protected:
     std::string out = "memref<4x" + std::to_string(m) + "xf32>",
                 in = "memref<4x" + std::to_string(input[0].size()) + "xf32>";
     loadStep(input, weights, stepSymbols,
-             "%y = step.buffer \"y\" : " + out + "\nstep.phase \"op\" rows(all) cols(1) by_row do {\n" + op + " : " +
-                 out + ", " + in + "\n}\n");
+             "%y = step.buffer \"y\" : " + out + "\nstep.phase \"op\" rows(all) cols(1) by_row do {\n" + op +
+                 " : " + out + ", " + in + "\n}\n");
     if (!module)
       return {};
     std::vector<int32_t> tokens;

@@ -34,17 +34,19 @@ TEST_F(Weights, Q8) { // scale = f16(1 / 127) = 0.00787353515625, q = 127, -64
 }
 
 TEST_F(Weights, Q4) { // scale = -1 / 8, q - 8 = -8, 4, -2
-  EXPECT_EQ(values("quant = 2 : i32, literal = dense<[[1.0, -0.5, 0.3]]> : tensor<1x3xf32>", "tensor<1x3xf32>"),
-            (std::vector<float>{1, -0.5f, 0.25f}));
+  EXPECT_EQ(
+      values("quant = 2 : i32, literal = dense<[[1.0, -0.5, 0.3]]> : tensor<1x3xf32>", "tensor<1x3xf32>"),
+      (std::vector<float>{1, -0.5f, 0.25f}));
 }
 
 TEST_F(Weights, GroupsOf32AlongTheLastAxis) {
-  // one row of 33: the last element is a group of its own and is kept exactly, the 1 next to 127 is not lost either
+  // one row of 33: the last element is a group of its own and is kept exactly, the 1 next to 127 is not lost
+  // either
   std::string row = "127.0, 0.25";
   for (int i = 2; i < 32; ++i)
     row += ", 0.0";
-  std::vector<float> got =
-      values("quant = 1 : i32, literal = dense<[[" + row + ", 0.25]]> : tensor<1x33xf32>", "tensor<1x33xf32>");
+  std::vector<float> got = values(
+      "quant = 1 : i32, literal = dense<[[" + row + ", 0.25]]> : tensor<1x33xf32>", "tensor<1x33xf32>");
   ASSERT_EQ(got.size(), 33u);
   EXPECT_EQ(got[0], 127.0f);
   EXPECT_EQ(got[1], 0.0f); // a quarter of the scale
@@ -57,7 +59,8 @@ TEST_F(Weights, RandomIsReproducible) {
   ASSERT_EQ(got.size(), 6u);
   EXPECT_EQ(got, values("random = 1 : i64", "tensor<2x3xf32>"));
   EXPECT_NE(got, values("random = 2 : i64", "tensor<2x3xf32>"));
-  expectNear(got, {-0.751054645f, -0.145354986f, -0.683121085f, 0.0388647318f, -0.883257747f, -0.434127212f}, 1e-7f);
+  expectNear(got, {-0.751054645f, -0.145354986f, -0.683121085f, 0.0388647318f, -0.883257747f, -0.434127212f},
+             1e-7f);
   for (float x : values("random = 5 : i64", "tensor<64xf32>"))
     EXPECT_TRUE(x >= 0.5f && x < 1.5f);
 }
@@ -75,6 +78,7 @@ TEST_F(Weights, FileWithoutACheckpoint) {
   WeightValues weights(*module, nullptr);
   auto all = weights.all(weights.find("w"));
   ASSERT_FALSE(static_cast<bool>(all));
-  EXPECT_EQ(llvm::toString(all.takeError()), "model.safetensors: a.b: no checkpoint is open; run with the model that this "
-                                             "module was imported from");
+  EXPECT_EQ(llvm::toString(all.takeError()),
+            "model.safetensors: a.b: no checkpoint is open; run with the model that this "
+            "module was imported from");
 }
