@@ -41,6 +41,14 @@ struct Table {
   cl::opt<std::string> saveTemps{"save-temps", cl::desc("write every intermediate form into DIR"), cl::value_desc("DIR"), cl::cat(category)};
   cl::opt<bool> estimate{"estimate", cl::desc("print sizes and memory; write nothing"), cl::cat(category)};
   cl::opt<bool> listTargets{"list-targets", cl::desc("list the processors that --march knows"), cl::cat(category)};
+
+  /// The linker, which runs later in this process, registers options of its own, some with the same names.
+  ~Table() {
+    for (cl::Option *option : std::initializer_list<cl::Option *>{
+             &model, &output, &target, &march, &gpuArch, &quantize, &compute, &kv, &context, &maxBatch, &weights, &mmproj,
+             &chatTemplate, &emit, &fuse, &opt, &verbose, &time, &saveTemps, &estimate, &listTargets})
+      option->removeArgument();
+  }
 };
 } // namespace
 
