@@ -125,6 +125,8 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   manifest["counters"] = phases;
   manifest["softcap"] = config.finalSoftcap ? llvm::json::Value(*config.finalSoftcap) : llvm::json::Value(nullptr);
   manifest["bos"] = config.bos;
+  manifest["pad"] = config.pad;
+  manifest["placeholders"] = toArray(config.placeholders);
   manifest["eos"] = stopIds(checkpoint);
   manifest["suppress"] = toArray(checkpoint.generation.suppress);
   manifest["has_template"] = checkpoint.hasChatTemplate;

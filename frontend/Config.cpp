@@ -102,6 +102,10 @@ void readTokens(ConfigReader &reader) {
   }
   if (!said)
     config.eos.push_back(1);
+  if (reader.outer.has("text_config") && !reader.isGemma3())
+    for (llvm::StringRef key : {"image_token_id", "audio_token_id", "video_token_id"})
+      if (reader.outer.has(key))
+        readTokenIds(reader.outer, key, config.vocab, config.placeholders);
 }
 
 void readTowers(ConfigReader &reader) {

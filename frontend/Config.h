@@ -54,6 +54,9 @@ struct ModelConfig {
   // token ids
   int64_t bos = 2, pad = 0;
   std::vector<int64_t> eos;
+  /// Ids of image, audio and video soft tokens of a multimodal checkpoint. As text they embed like `pad`: the reference
+  /// replaces them before the look-up, since soft tokens overwrite these rows.
+  std::vector<int64_t> placeholders;
 };
 
 /// Stop ids, suppressed ids and sampling defaults of generation_config.json (absent file: family defaults).

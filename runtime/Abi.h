@@ -59,7 +59,8 @@ extern const GmModel gm_model;
  *              "prefill_none": {"rows": 128, "phases": N}, "prefill_last": {..}, "prefill_all": {..}},
  *       // "logits": byte offset in the arena of f32 [rows or 1][stride], of which the first "vocab" count
  *  "softcap": 30.0 | null,
- *  "bos": 2, "eos": [1,106,50], "suppress": [], "has_template": true,
+ *  "bos": 2, "pad": 0, "placeholders": [2043,..],  // ids that embed as pad
+ *  "eos": [1,106,50], "suppress": [], "has_template": true,
  *  "sampling": {"do_sample":true,"temperature":1.0,"top_k":64,"top_p":0.95,"min_p":0.0,"repeat_penalty":1.0},
  *  "parameters": N, "weight_bytes": N, "bytes_per_token": N,
  *  "fusions": ["norm",..], "glibc": "2.34", "notes": [..],

@@ -111,7 +111,11 @@ static void readTokens(const json &j, Manifest &m) {
   m.bos = bos == j.end() || bos->is_null() ? -1 : static_cast<int32_t>(integer(j, "bos", -1, m.vocab - 1));
   m.eos = list<int32_t>(j, "eos");
   m.suppress = list<int32_t>(j, "suppress");
-  for (const auto *ids : {&m.eos, &m.suppress})
+  if (j.contains("placeholders")) {
+    m.placeholders = list<int32_t>(j, "placeholders");
+    m.pad = static_cast<int32_t>(integer(j, "pad", 0, m.vocab - 1));
+  }
+  for (const auto *ids : {&m.eos, &m.suppress, &m.placeholders})
     for (int32_t id : *ids)
       if (id < 0 || id >= m.vocab)
         broken(cat("token id ", id, " is not in 0..", m.vocab - 1));

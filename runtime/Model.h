@@ -36,8 +36,9 @@ struct Manifest {
   uint64_t arenaBytes = 0, scratchBytes = 0, counters = 0;
   Entry decode, prefillNone, prefillLast, prefillAll;
   std::optional<double> softcap;
-  int32_t bos = -1;
+  int32_t bos = -1, pad = 0;
   std::vector<int32_t> eos, suppress;
+  std::vector<int32_t> placeholders; ///< soft-token ids: as text they embed like `pad`
   bool hasTemplate = false;
   SamplingDefaults sampling;
   uint64_t parameters = 0, weightBytes = 0, bytesPerToken = 0;

@@ -61,7 +61,8 @@ float *Session::step(const Entry &entry, std::span<const int32_t> ids) {
   if (interrupted() && ids.size() > 1)
     throw Interrupted();
   for (size_t i = 0; i < ids.size(); ++i) {
-    tokens_[i] = ids[i];
+    const auto &soft = manifest_.placeholders;
+    tokens_[i] = std::find(soft.begin(), soft.end(), ids[i]) == soft.end() ? ids[i] : manifest_.pad;
     positions_[i] = static_cast<int32_t>(position_ + static_cast<int64_t>(i));
   }
   proto_.rows = static_cast<int64_t>(ids.size());
