@@ -144,7 +144,9 @@ void GemmaToStepPass::runOnOperation() {
     return signalPassFailure();
   }
   // decode first: it decides how a weight is cut and where it lies.
-  llvm::stable_sort(entries, [](auto &a, auto &b) { return a.kind.decode > b.kind.decode; });
+  auto decode = llvm::find_if(entries, [](const EntryFunction &entry) { return entry.kind.decode; });
+  if (decode != entries.end())
+    std::rotate(entries.begin(), decode, std::next(decode));
 
   mlir::OpBuilder builder = mlir::OpBuilder::atBlockEnd(module.getBody());
   auto program =

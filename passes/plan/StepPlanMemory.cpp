@@ -4,7 +4,7 @@
 #include "passes/lower/StepPasses.h"
 #include "passes/plan/Layout.h"
 
-#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace gemmac {
@@ -104,15 +104,15 @@ private:
   /// Places the shared buffers of an entry behind `base`; returns where they end.
   int64_t planShared(step::EntryOp entry, int64_t base) {
     llvm::SmallVector<step::LiveRange> ranges = step::liveRangesOf(entry);
-    llvm::stable_sort(ranges, [](const step::LiveRange &a, const step::LiveRange &b) {
-      return bufferBytes(step::BufferOp(a.buffer).getType()) >
-             bufferBytes(step::BufferOp(b.buffer).getType());
-    });
+    llvm::SmallVector<std::pair<int64_t, size_t>> order; // largest first, then as they stand
+    for (auto [index, range] : llvm::enumerate(ranges))
+      order.emplace_back(-bufferBytes(range.buffer.getType()), index);
+    llvm::sort(order);
     llvm::SmallVector<Placed> placed;
     int64_t end = base, sum = 0;
-    for (step::LiveRange &range : ranges) {
-      const int64_t size = bufferBytes(range.buffer.getType());
-      const int64_t offset = firstFit(range, size, base, placed);
+    for (auto [negated, index] : order) {
+      step::LiveRange &range = ranges[index];
+      const int64_t size = -negated, offset = firstFit(range, size, base, placed);
       range.buffer.setOffsetAttr(bytesAttr(range.buffer, offset));
       placed.push_back({range, offset, offset + size});
       end = std::max(end, offset + size);

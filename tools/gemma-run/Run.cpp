@@ -18,15 +18,15 @@
 using namespace gemmac;
 
 std::vector<Run::Piece> Run::pieces(int64_t most) const {
-  size_t count = options.ids.size(), limit = options.entry == Entry::Decode ? 1 : static_cast<size_t>(most);
+  size_t count = ids.size(), limit = options.entry == Entry::Decode ? 1 : static_cast<size_t>(most);
   std::vector<Piece> all;
   for (size_t begin = 0; begin < count;) {
     size_t end = std::min(count, begin + limit);
     if (begin < options.split)
       end = std::min<size_t>(end, options.split);
     Piece piece;
-    piece.tokens.assign(options.ids.begin() + static_cast<std::ptrdiff_t>(begin),
-                        options.ids.begin() + static_cast<std::ptrdiff_t>(end));
+    piece.tokens.assign(ids.begin() + static_cast<std::ptrdiff_t>(begin),
+                        ids.begin() + static_cast<std::ptrdiff_t>(end));
     piece.pos.resize(end - begin);
     std::iota(piece.pos.begin(), piece.pos.end(), static_cast<int32_t>(begin));
     piece.seq.resize(end - begin);
@@ -102,7 +102,7 @@ llvm::Error Run::runGemma(mlir::ModuleOp module, const TensorSource &source) {
   interpreter.setObserver([&](mlir::Operation *op, llvm::ArrayRef<Tensor> results) {
     return results.empty() || observe(placeOf(op), placeOf(op), results.front());
   });
-  for (const Piece &piece : pieces(static_cast<int64_t>(options.ids.size()))) {
+  for (const Piece &piece : pieces(static_cast<int64_t>(ids.size()))) {
     auto results = interpreter.run(entryName(piece), piece.tokens, piece.pos, piece.seq);
     if (!results)
       return results.takeError();
@@ -179,6 +179,9 @@ llvm::Error Run::operator()() {
   auto checkpoint = loadCheckpoint(options.model);
   if (!checkpoint)
     return checkpoint.takeError();
+  const ModelConfig &config = checkpoint->config;
+  for (int32_t id : options.ids)
+    ids.push_back(llvm::is_contained(config.placeholders, id) ? static_cast<int32_t>(config.pad) : id);
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   context.loadDialect<gemma::GemmaDialect, step::StepDialect>();
   mlir::OwningOpRef<mlir::ModuleOp> module = importText(context, *checkpoint);
@@ -193,6 +196,6 @@ llvm::Error Run::operator()() {
     return llvm::Error::success();
   }
   if (options.level == Level::Step)
-    return runStep(*module, *checkpoint->tensors, checkpoint->config.vocab);
+    return runStep(*module, *checkpoint->tensors, config.vocab);
   return runGemma(*module, *checkpoint->tensors);
 }

@@ -34,6 +34,7 @@ private:
   llvm::Error finish();
 
   const RunOptions &options;
+  std::vector<int32_t> ids; ///< what runs: --ids, soft tokens as pad
   std::optional<llvm::Error> dumpError;
   std::optional<Tensor> stopped;
   Tensor logits;
