@@ -4,7 +4,7 @@
     import_goldens.py SHARED        SHARED/goldens and SHARED/models/psalter
 
 Of each text case it takes the checkpoint, prompts, the measured deviations, the logits of every prompt's last token
-and every second row of `logits_all` (row i of the file is token 2 i of the prompt). Of the multimodal case it takes the
+and of every token of one prompt. Of the multimodal case it takes the
 text prompt only. Hidden states, GGUF files and media stay behind: they are large, and the tests that read them run
 against the full set. Deterministic: the same input gives the same bytes.
 """
@@ -23,7 +23,6 @@ CHECKPOINT_FILES = [
     "chat_template.jinja", "config.json", "generation_config.json", "model.safetensors", "processor_config.json",
     "special_tokens_map.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
 ]
-ROW_STRIDE = 2
 
 
 def read_tensors(path):
@@ -70,7 +69,7 @@ def import_text_case(source, target):
     for name in ("meta.json", "prompts.json", "logits_last.safetensors"):
         shutil.copyfile(os.path.join(old, name), os.path.join(new, name))
     rows = read_tensors(os.path.join(old, "logits_all.safetensors"))
-    write_tensors(os.path.join(new, "logits_rows.safetensors"), {k: v[::ROW_STRIDE] for k, v in rows.items()})
+    write_tensors(os.path.join(new, "logits_rows.safetensors"), rows)
 
 
 def import_multimodal_case(source, target):

@@ -185,7 +185,7 @@ llvm::Error Compilation::generate() {
       return modelObject.takeError();
     auto linked = linkExecutable({(*object)->getMemBufferRef(), (*modelObject)->getMemBufferRef()}, *folder);
     if (!linked)
-      return linked.takeError();
+      return machineError(options.output + ": cannot be made: " + llvm::toString(linked.takeError()));
     elf = std::move(*linked);
     manifest["glibc"] = neededGlibc(elf->getMemBufferRef());
   }
