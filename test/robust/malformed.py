@@ -77,7 +77,7 @@ def own_cases():
         ("shape-overflow", {WEIGHTS: with_entry(TENSOR, shape=[2**33, 2**33])}, [WEIGHTS, TENSOR]),
         ("shape-other", {WEIGHTS: with_entry(TENSOR, shape=shape[::-1] if shape[0] != shape[1] else [1, *shape])}, [TENSOR]),
         ("dtype-unknown", {WEIGHTS: with_entry(TENSOR, dtype="F13")}, [WEIGHTS, TENSOR, "F13"]),
-        ("tensor-absent", {WEIGHTS: without_tensor(TENSOR)}, [TENSOR]),
+        ("tensor-absent", {WEIGHTS: without_tensor(TENSOR)}, [WEIGHTS, "belong to no tensor"]),
         ("config-absent", {"config.json": None}, ["config.json"]),
         ("config-cut", {"config.json": b'{"model_type": "gemma3_text", '}, ["config.json"]),
         ("config-deep", {"config.json": b'{"a":' + b"[" * 300_000}, ["config.json"]),

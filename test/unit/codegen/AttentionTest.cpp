@@ -98,7 +98,7 @@ void checkAttention(const std::string &target, Shape s, const std::string &type,
     }
     a.program.run(live, position % 2 ? 1 : 3, position);
     for (int64_t r = 0; r < live; ++r)
-      expectClose(a.program.f32(a.y) + r * s.heads * s.dim, history.attend(s, q.data() + r * s.heads * s.dim, position + r), 2e-6,
+      expectClose(a.program.f32(a.y) + r * s.heads * s.dim, history.attend(s, q.data() + r * s.heads * s.dim, position + r), 5e-6,
                   what + " position " + std::to_string(position + r));
     position += live;
   }
