@@ -73,7 +73,8 @@ llvm::Error writeExecutable(llvm::StringRef path, llvm::MemoryBufferRef elf, ste
     return error;
 
   XXH128_hash_t tokenizerHash = XXH3_128bits(tokenizer.data(), tokenizer.size());
-  llvm::json::Object index{{"sections", llvm::json::Array{section("weights", weightsAt, weightBytes, weightsHash.value()),
+  llvm::json::Object index{{"sections", llvm::json::Array{section("program", 0, elf.getBufferSize(), XXH3_128bits(elf.getBufferStart(), elf.getBufferSize())),
+                                                          section("weights", weightsAt, weightBytes, weightsHash.value()),
                                                           section("tokenizer", tokenizerAt, tokenizer.size(), tokenizerHash)}}};
   std::string text;
   llvm::raw_string_ostream(text) << llvm::json::Value(std::move(index));

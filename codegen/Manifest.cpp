@@ -6,6 +6,7 @@
 #include "passes/plan/Layout.h"
 #include "runtime/Abi.h"
 
+#include "llvm/ADT/StringSet.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
@@ -78,13 +79,27 @@ static Object describePlan(step::ProgramOp program, int64_t scratch) {
                 {"scratch", scratch}, {"caches", std::move(caches)}};
 }
 
-/// Bytes of weights that one decoded token reads: whole panels, and one row of each gathered table.
+/// Bytes of weights that one decoded token reads: whole matrices, the chosen experts, and one row of each gathered table.
 static int64_t bytesPerToken(step::ProgramOp program) {
   int64_t total = 0;
-  for (auto entry : program.getOps<step::EntryOp>())
-    if (entry.getSymName() == "decode")
-      for (auto phase : entry.getOps<step::PhaseOp>())
-        total += phase.getBytes();
+  llvm::StringSet<> counted;
+  auto weightOf = [&](llvm::StringRef name) { return program.lookupSymbol<step::WeightOp>(name); };
+  for (auto entry : program.getOps<step::EntryOp>()) {
+    if (entry.getSymName() != "decode")
+      continue;
+    entry.walk([&](mlir::Operation *op) {
+      if (auto matmul = llvm::dyn_cast<step::MatmulOp>(op)) {
+        if (counted.insert(matmul.getWeight()).second)
+          total += packedBytes(weightOf(matmul.getWeight()));
+      } else if (auto expert = llvm::dyn_cast<step::ExpertMatmulOp>(op)) {
+        step::WeightOp weight = weightOf(expert.getWeight());
+        int64_t experts = weight.getExperts();
+        total += packedBytes(weight) / std::max<int64_t>(1, experts) * static_cast<int64_t>(expert.getSlots());
+      } else if (auto embed = llvm::dyn_cast<step::EmbedOp>(op)) {
+        total += gatherBytes(weightOf(embed.getTable()));
+      }
+    });
+  }
   return total;
 }
 

@@ -21,7 +21,7 @@ struct PayloadFooter {
 };
 static_assert(sizeof(PayloadFooter) == 64, "the footer is one cache line");
 
-/* The index, JSON: {"sections":[{"name":"weights","offset":O,"bytes":N,"xxh3":["LOWHEX","HIGHHEX"]},
- *                               {"name":"tokenizer",...}]}. "weights" is present even when empty of bytes. */
+/* The index, JSON: {"sections":[{"name":"program","offset":0,"bytes":N,"xxh3":["LOWHEX","HIGHHEX"]},
+ *                               {"name":"weights",...},{"name":"tokenizer",...}]}. "program" is the ELF; "weights" is present even when empty of bytes. */
 
 } // namespace gemmac
