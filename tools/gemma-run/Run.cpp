@@ -120,7 +120,7 @@ llvm::Error Run::runStep(mlir::ModuleOp module, const TensorSource &source, int6
   if (programs.empty())
     return machineError("the lowering left no step.program");
   step::ProgramOp program = *programs.begin();
-  StepRunOptions runOptions{options.order, options.seed, std::max<int64_t>(1, options.workers)};
+  StepRunOptions runOptions{options.order, options.seed, std::clamp<int64_t>(options.workers, 1, 256)};
   StepInterpreter interpreter(program, module, &source, runOptions);
   interpreter.setObserver([&](step::PhaseOp phase, llvm::ArrayRef<PhaseResult> results) {
     bool go = true;

@@ -74,6 +74,13 @@ llvm::Expected<uint8_t *> StepMemory::place(mlir::Operation *op, std::optional<u
 }
 
 llvm::Error StepMemory::reserve() {
+  constexpr int64_t kMostBytes = int64_t(8) << 30;
+  for (std::optional<uint64_t> bytes : {program.getArenaBytes(), program.getScratchBytes()})
+    if (static_cast<int64_t>(bytes.value_or(0)) > kMostBytes)
+      return inputError("memory plan", program.getSymName(),
+                        "needs " + llvm::Twine(*bytes) + " bytes, expected at most " +
+                            llvm::Twine(kMostBytes),
+                        "choose a smaller context or chunk");
   arena.assign(static_cast<size_t>(program.getArenaBytes().value_or(0)), 0xff);
   for (std::vector<uint8_t> &one : scratch)
     one.assign(static_cast<size_t>(program.getScratchBytes().value_or(0)), 0xff);
