@@ -80,7 +80,7 @@ def read_rate(reader, threads, mib, huge):
 def gate_up(report):
     """(GB/s, names) of the gate/up phases of the first layers in one `bench --phases -o json`."""
     chosen = [p for p in report["phases"]
-              if (m := re.fullmatch(r"layers\.(\d+)\.(.*)", p["name"])) and int(m.group(1)) in LAYERS and "gate" in m.group(2)
+              if (m := re.fullmatch(r"layers\.(\d+)\.(.*)", p["name"])) and int(m.group(1)) in LAYERS and m.group(2) == "mlp"
               and "ple" not in m.group(2)]
     if len(chosen) != len(LAYERS):
         sys.exit(f"expected {len(LAYERS)} gate/up phases, found {[p['name'] for p in chosen]} among "
