@@ -14,7 +14,7 @@ namespace gemmac {
 
 namespace {
 
-constexpr const char *kLevel3[] = {"sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "cx16", "sahf", "avx",
+constexpr const char *kLevel3[] = {"sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "cx16",  "sahf",  "avx",
                                    "avx2", "bmi",   "bmi2",   "f16c",   "fma",    "lzcnt", "movbe", "xsave"};
 constexpr const char *kLevel4[] = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"};
 
@@ -25,8 +25,8 @@ struct Row {
 
 /// The levels of the psABI, then CPUs whose extensions the emitters use.
 constexpr Row kRows[] = {
-    {"x86-64-v3", false, false},     {"x86-64-v4", true, false},     {"cascadelake", true, true},
-    {"icelake-server", true, true},  {"sapphirerapids", true, true}, {"znver4", true, true},
+    {"x86-64-v3", false, false},    {"x86-64-v4", true, false},     {"cascadelake", true, true},
+    {"icelake-server", true, true}, {"sapphirerapids", true, true}, {"znver4", true, true},
     {"znver5", true, true},
 };
 
@@ -58,7 +58,8 @@ Expected<Target> nativeTarget() {
     if (!has(feature))
       missing.push_back(feature);
   if (!missing.empty())
-    return machineError("this CPU (" + sys::getHostCPUName() + ") is below x86-64-v3, the least that gemmac compiles for: it lacks " +
+    return machineError("this CPU (" + sys::getHostCPUName() +
+                        ") is below x86-64-v3, the least that gemmac compiles for: it lacks " +
                         join(missing, ", ") + "; compile for another machine with --march=x86-64-v3");
   bool avx512 = all_of(kLevel4, has);
   bool vnni = avx512 && has("avx512vnni");

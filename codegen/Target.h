@@ -1,5 +1,6 @@
-// What the CPU emitters know about a target, as data: no emitter asks for a CPU by name. Code may use the instructions of
-// `cpu` and `extras` and no others, so that `features`, which the executable checks at its start, is complete.
+// What the CPU emitters know about a target, as data: no emitter asks for a CPU by name. Code may use the
+// instructions of `cpu` and `extras` and no others, so that `features`, which the executable checks at its
+// start, is complete.
 #pragma once
 
 #include "llvm/ADT/StringRef.h"
@@ -24,8 +25,8 @@ struct Target {
 /// Names for --march, for --list-targets.
 std::vector<std::string> targetNames();
 
-/// The target called `name`. Fails with exit code 2 for a name that is not one of targetNames(), with exit code 3 for
-/// `native` on a machine below x86-64-v3.
+/// The target called `name`. Fails with exit code 2 for a name that is not one of targetNames(), with exit
+/// code 3 for `native` on a machine below x86-64-v3.
 llvm::Expected<Target> lookupTarget(llvm::StringRef name);
 
 } // namespace gemmac

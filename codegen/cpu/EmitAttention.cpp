@@ -1,6 +1,7 @@
-// Attention of one row and one query head, gemma4.md (19): whole (step.attention) or in three phases (qk, softmax, pv),
-// and the writing of the cache. Keys are read 16 at a time, which is how they lie; a ring cache (slots < context) is read in the
-// order of positions, so that a result never depends on where the ring happens to be.
+// Attention of one row and one query head, gemma4.md (19): whole (step.attention) or in three phases (qk,
+// softmax, pv), and the writing of the cache. Keys are read 16 at a time, which is how they lie; a ring cache
+// (slots < context) is read in the order of positions, so that a result never depends on where the ring
+// happens to be.
 #include "codegen/cpu/PhaseEmitter.h"
 #include "passes/plan/Layout.h"
 
@@ -55,13 +56,13 @@ Value Head::loadCache(Value from, Lanes lanes) {
     return k.fromBF16(k.load(k.vec(k.i16()), at));
   Value x = k.cint(k.vec(k.i16()), 0);
   for (int64_t i = 0; i < dim % kLanes; ++i)
-    x = LLVM::InsertElementOp::create(k.builder(), k.location(), x.getType(), x, k.load(k.i16(), k.at(at, i * 2)),
-                                      k.cint(k.i32(), i));
+    x = LLVM::InsertElementOp::create(k.builder(), k.location(), x.getType(), x,
+                                      k.load(k.i16(), k.at(at, i * 2)), k.cint(k.i32(), i));
   return k.fromBF16(x);
 }
 
-/// scale * q . k for the 16 positions of `block`; minus infinity where not visible. Four sums over head_dim, so that four
-/// multiply-adds are in flight.
+/// scale * q . k for the 16 positions of `block`; minus infinity where not visible. Four sums over head_dim,
+/// so that four multiply-adds are in flight.
 Value Head::scores(Value q, Value block, double scale) {
   Value slotBlock = k.rem(block, slots / kLanes);
   Value base = k.at(keys, k.mul(slotBlock, dim * kLanes * element));
@@ -127,17 +128,19 @@ void emitOp(PhaseEmitter &e, step::AttentionOp op) {
     head.see(row);
     auto score = [&](Value block) { return k.at(scratch, k.mul(k.sub(block, head.firstBlock), kLanes * 4)); };
     Value lowest = k.vf(-std::numeric_limits<double>::infinity());
-    Value top = k.loop(head.firstBlock, head.endBlock, 1, ValueRange{lowest}, [&](Value block, ValueRange now) {
-      Value s = head.scores(q, block, scale);
-      k.store(s, score(block), 64);
-      return SmallVector<Value>{k.fmax(s, now[0])};
-    })[0];
+    Value top =
+        k.loop(head.firstBlock, head.endBlock, 1, ValueRange{lowest}, [&](Value block, ValueRange now) {
+          Value s = head.scores(q, block, scale);
+          k.store(s, score(block), 64);
+          return SmallVector<Value>{k.fmax(s, now[0])};
+        })[0];
     Value largest = k.splat(k.largest(top));
-    Value total = k.loop(head.firstBlock, head.endBlock, 1, ValueRange{k.vf(0)}, [&](Value block, ValueRange now) {
-      Value at = score(block), p = emitExp(k, k.fsub(k.load(k.vec(k.f32()), at, 64), largest));
-      k.store(p, at, 64);
-      return SmallVector<Value>{k.fadd(now[0], p)};
-    })[0];
+    Value total =
+        k.loop(head.firstBlock, head.endBlock, 1, ValueRange{k.vf(0)}, [&](Value block, ValueRange now) {
+          Value at = score(block), p = emitExp(k, k.fsub(k.load(k.vec(k.f32()), at, 64), largest));
+          k.store(p, at, 64);
+          return SmallVector<Value>{k.fadd(now[0], p)};
+        })[0];
     head.accumulate(out, scratch, k.mul(head.firstBlock, kLanes), k.splat(k.sum(total)));
   });
 }
@@ -169,18 +172,21 @@ void emitOp(PhaseEmitter &e, step::PvOp op) {
   Head head(e, cache, op.getHeads(), op.getWindow());
   e.forRows([&](Value row) {
     head.see(row);
-    head.accumulate(headOf(e, to, row, cache.op.getHeadDim()), headOf(e, from, row, from.width / op.getHeads()), k.c(0),
-                    Value());
+    head.accumulate(headOf(e, to, row, cache.op.getHeadDim()),
+                    headOf(e, from, row, from.width / op.getHeads()), k.c(0), Value());
   });
 }
 
 /// One head of a row into its slot: a column of a block of 16 keys, or a row of values.
-static void writeHead(KernelBuilder &k, CacheView cache, step::Which which, Value in, Value head, Value slot) {
-  int64_t dim = cache.op.getHeadDim(), slots = cache.op.getSlots(), element = elementBytes(cache.op.getType());
+static void writeHead(KernelBuilder &k, CacheView cache, step::Which which, Value in, Value head,
+                      Value slot) {
+  int64_t dim = cache.op.getHeadDim(), slots = cache.op.getSlots(),
+          element = elementBytes(cache.op.getType());
   bool narrow = element == 2;
   if (which == step::Which::K) {
     Value block = k.add(k.mul(head, slots / kLanes), k.div(slot, kLanes));
-    Value to = k.at(cache.k, k.add(k.mul(block, dim * kLanes * element), k.mul(k.rem(slot, kLanes), element)));
+    Value to =
+        k.at(cache.k, k.add(k.mul(block, dim * kLanes * element), k.mul(k.rem(slot, kLanes), element)));
     k.loop(0, dim, 1, [&](Value d) {
       Value x = k.load(k.f32(), k.at(in, k.mul(d, 4)));
       k.store(narrow ? k.toBF16(x) : x, k.at(to, k.mul(d, kLanes * element)));

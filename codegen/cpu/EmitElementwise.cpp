@@ -1,4 +1,5 @@
-// Tile ops that map columns to columns. Every load of a column precedes its store, so that dst may be a source.
+// Tile ops that map columns to columns. Every load of a column precedes its store, so that dst may be a
+// source.
 #include "codegen/cpu/PhaseEmitter.h"
 
 using namespace mlir;
@@ -6,7 +7,8 @@ using namespace mlir;
 namespace gemmac::cpu {
 
 /// dst[row] = f(src[row]...) on each 16 columns of each live row.
-static void mapRows(PhaseEmitter &e, Value dst, ValueRange sources, function_ref<Value(ArrayRef<Value>, Lanes)> f) {
+static void mapRows(PhaseEmitter &e, Value dst, ValueRange sources,
+                    function_ref<Value(ArrayRef<Value>, Lanes)> f) {
   View to = e.view(dst);
   SmallVector<View> from;
   for (Value source : sources)
@@ -26,11 +28,13 @@ static void mapRows(PhaseEmitter &e, Value dst, ValueRange sources, function_ref
 }
 
 void emitOp(PhaseEmitter &e, step::AddOp op) {
-  mapRows(e, op.getDst(), {op.getLhs(), op.getRhs()}, [&](ArrayRef<Value> x, Lanes) { return e.k.fadd(x[0], x[1]); });
+  mapRows(e, op.getDst(), {op.getLhs(), op.getRhs()},
+          [&](ArrayRef<Value> x, Lanes) { return e.k.fadd(x[0], x[1]); });
 }
 
 void emitOp(PhaseEmitter &e, step::MulOp op) {
-  mapRows(e, op.getDst(), {op.getLhs(), op.getRhs()}, [&](ArrayRef<Value> x, Lanes) { return e.k.fmul(x[0], x[1]); });
+  mapRows(e, op.getDst(), {op.getLhs(), op.getRhs()},
+          [&](ArrayRef<Value> x, Lanes) { return e.k.fmul(x[0], x[1]); });
 }
 
 void emitOp(PhaseEmitter &e, step::GeluOp op) {
@@ -67,7 +71,8 @@ void emitOp(PhaseEmitter &e, step::RoundOp op) {
 }
 
 void emitOp(PhaseEmitter &e, step::PublishOp op) {
-  e.k.ifThen(e.firstTask, [&] { mapRows(e, op.getDst(), {op.getSrc()}, [&](ArrayRef<Value> x, Lanes) { return x[0]; }); });
+  e.k.ifThen(e.firstTask,
+             [&] { mapRows(e, op.getDst(), {op.getSrc()}, [&](ArrayRef<Value> x, Lanes) { return x[0]; }); });
 }
 
 void emitOp(PhaseEmitter &e, step::TakeRowOp op) {

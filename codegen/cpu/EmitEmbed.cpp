@@ -1,4 +1,5 @@
-// step.embed: one row of a table, from row-major tables and from panels (a tied embedding is packed once, for the logits).
+// step.embed: one row of a table, from row-major tables and from panels (a tied embedding is packed once, for
+// the logits).
 #include "codegen/cpu/PhaseEmitter.h"
 #include "passes/plan/Layout.h"
 
@@ -33,7 +34,9 @@ void Gather::rows() {
       return x;
     return format == step::Format::RowsF16 ? k.extf(x, k.likeLanes(x, k.f32())) : k.fromBF16(x);
   };
-  Type element = format == step::Format::RowsF32 ? k.f32() : format == step::Format::RowsF16 ? k.f16() : k.i16();
+  Type element = format == step::Format::RowsF32   ? k.f32()
+                 : format == step::Format::RowsF16 ? k.f16()
+                                                   : k.i16();
   int64_t columns = table.getK(), whole = columns / kLanes * kLanes;
   k.loop(0, whole, kLanes, [&](Value i) {
     k.store(k.fmul(widen(k.vec(element), k.at(row, k.mul(i, bytes))), scale), k.at(out, k.mul(i, 4)));

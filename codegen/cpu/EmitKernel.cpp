@@ -1,5 +1,6 @@
-// The loop nest around a product kernel: panels two at a time (one stream of weights from memory, measured best without
-// prefetch instructions), inside it the rows in blocks that share the unpacking of the weights, then single rows.
+// The loop nest around a product kernel: panels two at a time (one stream of weights from memory, measured
+// best without prefetch instructions), inside it the rows in blocks that share the unpacking of the weights,
+// then single rows.
 #include "codegen/cpu/Kernel.h"
 #include "codegen/cpu/PhaseEmitter.h"
 #include "passes/plan/Layout.h"
@@ -47,7 +48,8 @@ void Nest::allRows(Value weights, Value dst, int64_t panels) {
   Value end = k.mul(k.div(args.rows, bigRows), bigRows);
   for (int64_t p = 0; p < panels; p += bigPanels) {
     Value w = p == 0 ? weights : k.at(weights, k.mul(panelBytes, p)), y = k.at(dst, p * kLanes * 4);
-    k.loop(k.c(0), end, bigRows, [&, rows = bigRows, wide = bigPanels](Value row) { block(row, w, y, rows, wide); });
+    k.loop(k.c(0), end, bigRows,
+           [&, rows = bigRows, wide = bigPanels](Value row) { block(row, w, y, rows, wide); });
   }
   k.loop(end, args.rows, 1, [&](Value row) { block(row, weights, dst, 1, panels); });
 }

@@ -1,5 +1,5 @@
-// Product kernels on f32 activations: weights of f32, bf16 and f16 (a step is 8 k), and of 8 and 4 bits (a step is a group of 32,
-// whose sum of quantised values times activations is scaled once).
+// Product kernels on f32 activations: weights of f32, bf16 and f16 (a step is 8 k), and of 8 and 4 bits (a
+// step is a group of 32, whose sum of quantised values times activations is scaled once).
 #include "codegen/cpu/Kernel.h"
 #include "passes/plan/Layout.h"
 
@@ -12,10 +12,13 @@ namespace {
 constexpr int64_t kStepK = 8;
 
 /// x[k] of a row, in all lanes.
-Value spread(KernelBuilder &k, Value row, int64_t index) { return k.splat(k.load(k.f32(), k.at(row, index * 4))); }
+Value spread(KernelBuilder &k, Value row, int64_t index) {
+  return k.splat(k.load(k.f32(), k.at(row, index * 4)));
+}
 
 /// acc[row][panel][chain] += w[panel] * x[row].
-void multiply(KernelBuilder &k, ArrayRef<Value> x, ArrayRef<Value> w, int64_t chains, int64_t chain, SmallVector<Value> &acc) {
+void multiply(KernelBuilder &k, ArrayRef<Value> x, ArrayRef<Value> w, int64_t chains, int64_t chain,
+              SmallVector<Value> &acc) {
   for (size_t r = 0; r < x.size(); ++r)
     for (size_t p = 0; p < w.size(); ++p) {
       Value &a = acc[(r * w.size() + p) * chains + chain];
@@ -61,7 +64,8 @@ private:
   /// Weights of k = i and i + 1 of a step, f32.
   std::pair<Value, Value> pair(Value panel, int64_t i) {
     if (format == step::Format::F32P16)
-      return {k.load(k.vec(k.f32()), k.at(panel, i * 64), 64), k.load(k.vec(k.f32()), k.at(panel, (i + 1) * 64), 64)};
+      return {k.load(k.vec(k.f32()), k.at(panel, i * 64), 64),
+              k.load(k.vec(k.f32()), k.at(panel, (i + 1) * 64), 64)};
     Value both = k.load(k.vec(k.i32()), k.at(panel, i / 2 * 64), 64);
     if (format == step::Format::BF16P16)
       return {k.bitcast(k.shl(both, 16), k.vec(k.f32())),
@@ -111,7 +115,8 @@ private:
   Value table;
 
   /// Vector j of the group: its first and its second half of k go to two sums.
-  SmallVector<Value> oneVector(ArrayRef<Value> rows, ArrayRef<Value> panels, Value j, SmallVector<Value> sums) {
+  SmallVector<Value> oneVector(ArrayRef<Value> rows, ArrayRef<Value> panels, Value j,
+                               SmallVector<Value> sums) {
     SmallVector<Value> words, x;
     for (Value panel : panels)
       words.push_back(k.load(k.vec(k.i32()), k.at(panel, k.mul(j, 64)), 64));
@@ -146,7 +151,8 @@ private:
     for (int i = 0; i < 16; ++i)
       values.push_back(static_cast<float>(i - 8));
     auto type = cast<VectorType>(k.vec(k.f32()));
-    return arith::ConstantOp::create(k.builder(), k.location(), type, DenseElementsAttr::get(type, ArrayRef<float>(values)));
+    return arith::ConstantOp::create(k.builder(), k.location(), type,
+                                     DenseElementsAttr::get(type, ArrayRef<float>(values)));
   }
 };
 

@@ -1,7 +1,8 @@
-// Product kernels on int8 activations: a step is a superblock of 64 k, two groups of 32, each an exact sum in i32 times the
-// scales of weight and activation. Three ways to the same sum: vpdpbusd; vpmaddubsw (4 bits: 0..15 times int8 cannot
-// saturate, and eight of them fit 16 bits); widening to 16 bits and vpmaddwd. All want unsigned weights but the last: the sum of
-// the activations, which pack leaves beside them, takes the bias off again.
+// Product kernels on int8 activations: a step is a superblock of 64 k, two groups of 32, each an exact sum in
+// i32 times the scales of weight and activation. Three ways to the same sum: vpdpbusd; vpmaddubsw (4 bits:
+// 0..15 times int8 cannot saturate, and eight of them fit 16 bits); widening to 16 bits and vpmaddwd. All
+// want unsigned weights but the last: the sum of the activations, which pack leaves beside them, takes the
+// bias off again.
 #include "codegen/cpu/Kernel.h"
 #include "passes/plan/Layout.h"
 
@@ -15,7 +16,9 @@ class Int8Kernel : public Kernel {
 public:
   Int8Kernel(KernelBuilder &k, step::Format format)
       : Kernel(k), fourBits(format == step::Format::Q4P16), format(format), parts(k.cpu().avx512 ? 1 : 2),
-        how(k.cpu().vnni || k.cpu().avxvnni ? Dot : fourBits ? AddBytes : Widen) {}
+        how(k.cpu().vnni || k.cpu().avxvnni ? Dot
+            : fourBits                      ? AddBytes
+                                            : Widen) {}
 
   int64_t stepsPerSuperblock() const override { return 1; }
   SmallVector<Value> step(const Block &block, Value t, ValueRange acc) override;
@@ -36,10 +39,12 @@ private:
   Type sumsType() { return k.vec(k.i32(), 16 / parts); }
 
   Value pairsOfBytes(Value w, Value x) {
-    return k.intrinsic(parts == 1 ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw", pairsType(), {w, x});
+    return k.intrinsic(parts == 1 ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw",
+                       pairsType(), {w, x});
   }
   Value pairsOfWords(Value w, Value x) {
-    return k.intrinsic(parts == 1 ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd", sumsType(), {w, x});
+    return k.intrinsic(parts == 1 ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd", sumsType(),
+                       {w, x});
   }
   Value even(Value x) { return k.sar(k.shl(x, 8), 8); }
   Value odd(Value x) { return k.sar(x, 8); }
@@ -52,7 +57,9 @@ private:
   }
   Value multiply(Value sum, Value w, Value x);
   Value finish(Value sum, Value correction);
-  SmallVector<Value> group(const SmallVector<Value> &rows, const SmallVector<Value> &panels, ArrayRef<Value> corrections,
+  SmallVector<Value> oneVector(ArrayRef<Value> rows, ArrayRef<Value> panels, Value j,
+                               SmallVector<Value> sums);
+  SmallVector<Value> group(ArrayRef<Value> rows, ArrayRef<Value> panels, ArrayRef<Value> corrections,
                            int64_t g);
 };
 
@@ -71,15 +78,15 @@ SmallVector<Int8Kernel::Parts> Int8Kernel::unpack(Value vector) {
   return words;
 }
 
-/// sum + w . x; a null sum is zero.
+/// sum + w . x
 Value Int8Kernel::multiply(Value sum, Value w, Value x) {
-  auto plus = [&](Value y) { return sum ? k.add(sum, y) : y; };
   if (how == Dot)
-    return k.intrinsic(parts == 1 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", sumsType(), {sum, w, x});
+    return k.intrinsic(parts == 1 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256",
+                       sumsType(), {sum, w, x});
   if (how == AddBytes)
-    return plus(pairsOfBytes(w, x));
+    return k.add(sum, pairsOfBytes(w, x));
   Value w16 = k.bitcast(w, pairsType()), x16 = k.bitcast(x, pairsType());
-  return plus(k.add(pairsOfWords(even(w16), even(x16)), pairsOfWords(odd(w16), odd(x16))));
+  return k.add(sum, k.add(pairsOfWords(even(w16), even(x16)), pairsOfWords(odd(w16), odd(x16))));
 }
 
 Value Int8Kernel::finish(Value sum, Value correction) {
@@ -88,28 +95,48 @@ Value Int8Kernel::finish(Value sum, Value correction) {
   return sum;
 }
 
-/// Sums of group g in i32, 16 lanes: [row][panel].
-SmallVector<Value> Int8Kernel::group(const SmallVector<Value> &rows, const SmallVector<Value> &panels,
-                                     ArrayRef<Value> corrections, int64_t g) {
-  int64_t perVector = fourBits ? 8 : 4, vectors = kScaleGroup / perVector;
-  SmallVector<Value> sums(rows.size() * panels.size() * parts, Value());
-  if (how == Dot)
-    for (size_t i = 0; i < sums.size(); ++i)
-      sums[i] = corrections[i / (panels.size() * parts)];
-  for (int64_t j = g * vectors; j < (g + 1) * vectors; ++j) {
-    SmallVector<SmallVector<Parts>> words;
-    for (Value panel : panels)
-      words.push_back(unpack(k.at(panel, j * 64)));
-    for (int64_t word = 0; word < perVector / 4; ++word)
-      for (size_t r = 0; r < rows.size(); ++r) {
-        Value x = spread(rows[r], j * perVector / 4 + word);
-        for (size_t p = 0; p < panels.size(); ++p)
-          for (int64_t part = 0; part < parts; ++part) {
-            Value &sum = sums[(r * panels.size() + p) * parts + part];
-            sum = multiply(sum, words[p][word][part], x);
-          }
-      }
+/// Vector j of the group at `rows` and `panels`, added to sums[row][panel][part].
+SmallVector<Value> Int8Kernel::oneVector(ArrayRef<Value> rows, ArrayRef<Value> panels, Value j,
+                                         SmallVector<Value> sums) {
+  int64_t words = fourBits ? 2 : 1;
+  SmallVector<SmallVector<Parts>> weights;
+  for (Value panel : panels)
+    weights.push_back(unpack(k.at(panel, k.mul(j, 64))));
+  for (size_t r = 0; r < rows.size(); ++r) {
+    Value row = k.at(rows[r], k.mul(j, words * 4));
+    for (int64_t word = 0; word < words; ++word) {
+      Value x = spread(row, word);
+      for (size_t p = 0; p < panels.size(); ++p)
+        for (int64_t part = 0; part < parts; ++part) {
+          Value &sum = sums[(r * panels.size() + p) * parts + part];
+          sum = multiply(sum, weights[p][word][part], x);
+        }
+    }
   }
+  return sums;
+}
+
+/// Sums of group g in i32, 16 lanes: [row][panel]. One row is bound by memory and unrolled; several rows are
+/// a loop, which keeps the unpacked weights of one vector, and no more, in registers.
+SmallVector<Value> Int8Kernel::group(ArrayRef<Value> rows, ArrayRef<Value> panels,
+                                     ArrayRef<Value> corrections, int64_t g) {
+  int64_t vectors = kScaleGroup / (fourBits ? 8 : 4);
+  SmallVector<Value> starts, vectorsAt, rowsAt;
+  for (size_t i = 0; i < rows.size() * panels.size() * parts; ++i)
+    starts.push_back(how == Dot ? corrections[i / (panels.size() * parts)]
+                                : k.cint(how == AddBytes ? pairsType() : sumsType(), 0));
+  for (Value panel : panels)
+    vectorsAt.push_back(k.at(panel, g * vectors * 64));
+  for (Value row : rows)
+    rowsAt.push_back(k.at(row, g * kScaleGroup));
+  SmallVector<Value> sums = starts;
+  if (rows.size() == 1)
+    for (int64_t j = 0; j < vectors; ++j)
+      sums = oneVector(rowsAt, vectorsAt, k.c(j), sums);
+  else
+    sums = k.loop(k.c(0), k.c(vectors), 1, starts, [&](Value j, ValueRange now) {
+      return oneVector(rowsAt, vectorsAt, j, SmallVector<Value>(now));
+    });
   SmallVector<Value> whole;
   for (size_t i = 0; i < sums.size(); i += parts) {
     Value correction = corrections[i / (panels.size() * parts)];

@@ -1,5 +1,5 @@
-// exp, tanh, GELU, sin and cos as polynomials on vectors of f32: generated code calls no libm, and every target gives the
-// same bits (only fused multiply-add, which all have).
+// exp, tanh, GELU, sin and cos as polynomials on vectors of f32: generated code calls no libm, and every
+// target gives the same bits (only fused multiply-add, which all have).
 #include "codegen/cpu/PhaseEmitter.h"
 
 using namespace mlir;
@@ -14,8 +14,8 @@ static Value polynomial(KernelBuilder &k, Value x, ArrayRef<double> p) {
   return y;
 }
 
-// x = n ln2 + r, |r| <= ln2 / 2. n comes from adding 1.5 * 2^23, which leaves it in the low bits: no conversion that could
-// meet a NaN or an infinity.
+// x = n ln2 + r, |r| <= ln2 / 2. n comes from adding 1.5 * 2^23, which leaves it in the low bits: no
+// conversion that could meet a NaN or an infinity.
 Value emitExp(KernelBuilder &k, Value x) {
   Type type = x.getType(), bits = k.likeLanes(x, k.i32());
   auto less = arith::CmpFPredicate::OLT, more = arith::CmpFPredicate::OGT;
@@ -36,7 +36,9 @@ Value emitExp(KernelBuilder &k, Value x) {
 Value emitTanh(KernelBuilder &k, Value x) {
   Type type = x.getType(), bits = k.likeLanes(x, k.i32());
   Value magnitude = k.fabs(x), square = k.fmul(x, x);
-  Value p = polynomial(k, square, {-3.33332819422e-1, 1.33314422036e-1, -5.37397155531e-2, 2.06390887954e-2, -5.70498872745e-3});
+  Value p = polynomial(
+      k, square,
+      {-3.33332819422e-1, 1.33314422036e-1, -5.37397155531e-2, 2.06390887954e-2, -5.70498872745e-3});
   Value small = k.fma(k.fmul(p, square), x, x);
   Value e = emitExp(k, k.fadd(magnitude, magnitude));
   Value one = k.cf(type, 1.0);
@@ -55,7 +57,8 @@ Value emitGelu(KernelBuilder &k, Value x) {
   return k.fdiv(x, k.fadd(e, k.cf(type, 1.0)));
 }
 
-// angle = q pi/2 + r in f64 (exact to 2^-50 for the angles of RoPE), then Cephes' sinf and cosf on |r| <= pi/4.
+// angle = q pi/2 + r in f64 (exact to 2^-50 for the angles of RoPE), then Cephes' sinf and cosf on |r| <=
+// pi/4.
 std::pair<Value, Value> emitCosSin(KernelBuilder &k, Value angle) {
   Type type = angle.getType(), wide = k.likeLanes(angle, k.f64()), bits = k.likeLanes(angle, k.i32());
   Value a = k.extf(angle, wide);
@@ -66,12 +69,14 @@ std::pair<Value, Value> emitCosSin(KernelBuilder &k, Value angle) {
   r = k.fma(n, k.cf(wide, -6.123233995736766e-17), r);
   Value quadrant = k.trunc(k.bitcast(shifted, k.likeLanes(angle, k.i64())), bits);
   Value x = k.truncf(r, type), z = k.fmul(x, x);
-  Value sine = k.fma(k.fmul(polynomial(k, z, {-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4}), z), x, x);
+  Value sine =
+      k.fma(k.fmul(polynomial(k, z, {-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4}), z), x, x);
   Value cosine = polynomial(k, z, {4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5});
   cosine = k.fma(k.fmul(cosine, z), z, k.fma(z, k.cf(type, -0.5), k.cf(type, 1.0)));
   // Quadrant 1: cos = -sin r, sin = cos r; 2: both negated; 3: cos = sin r, sin = -cos r.
   Value swap = k.cmp(arith::CmpIPredicate::ne, k.andi(quadrant, 1), k.cint(bits, 0));
-  Value cosBits = k.bitcast(k.select(swap, sine, cosine), bits), sinBits = k.bitcast(k.select(swap, cosine, sine), bits);
+  Value cosBits = k.bitcast(k.select(swap, sine, cosine), bits),
+        sinBits = k.bitcast(k.select(swap, cosine, sine), bits);
   auto flip = [&](Value value, Value turn) {
     Value sign = k.shl(k.andi(turn, 2), 30);
     return k.bitcast(arith::XOrIOp::create(k.builder(), k.location(), value, sign), type);

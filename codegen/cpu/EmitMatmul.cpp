@@ -1,5 +1,5 @@
-// step.matmul: the call of a kernel for the task's rows of the weight. The kernels are made by EmitKernel*.cpp, once for
-// each format and kind of activation.
+// step.matmul: the call of a kernel for the task's rows of the weight. The kernels are made by
+// EmitKernel*.cpp, once for each format and kind of activation.
 #include "codegen/cpu/PhaseEmitter.h"
 #include "passes/plan/Layout.h"
 
@@ -8,7 +8,9 @@ using namespace mlir;
 namespace gemmac::cpu {
 
 func::FuncOp KernelLibrary::matmul(step::Format format, step::Act act, bool odd) {
-  std::string name = ("matmul_" + stringifyFormat(format) + (act == step::Act::I8 ? "_i8" : "_f32") + (odd ? "_odd" : "")).str();
+  std::string name =
+      ("matmul_" + stringifyFormat(format) + (act == step::Act::I8 ? "_i8" : "_f32") + (odd ? "_odd" : ""))
+          .str();
   func::FuncOp &function = functions[name];
   if (function)
     return function;
@@ -23,14 +25,16 @@ func::FuncOp KernelLibrary::matmul(step::Format format, step::Act act, bool odd)
   return function;
 }
 
-void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value actBase, int64_t actLd, Value panels, Value dst,
-                int64_t dstLd, Value rows) {
+void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value actBase, int64_t actLd,
+                Value panels, Value dst, int64_t dstLd, Value rows) {
   KernelBuilder &k = e.k;
   int64_t count = weight.getTile() / kPanelRows;
-  func::FuncOp kernel = e.library.matmul(weight.getFormat(), act == step::Act::I8 ? act : step::Act::F32, count % 2 != 0);
+  func::FuncOp kernel =
+      e.library.matmul(weight.getFormat(), act == step::Act::I8 ? act : step::Act::F32, count % 2 != 0);
   Value superblocks = k.c(paddedK(weight.getK()) / kSuperblockK);
-  func::CallOp::create(k.builder(), k.location(), kernel,
-                       ValueRange{actBase, k.c(actLd), panels, dst, k.c(dstLd), rows, superblocks, k.c(count)});
+  func::CallOp::create(
+      k.builder(), k.location(), kernel,
+      ValueRange{actBase, k.c(actLd), panels, dst, k.c(dstLd), rows, superblocks, k.c(count)});
 }
 
 void emitOp(PhaseEmitter &e, step::MatmulOp op) {

@@ -6,9 +6,10 @@ using namespace mlir;
 
 namespace gemmac::cpu {
 
-/// The largest element of src[0, n) that comes after (lastValue, lastIndex) in the order "larger first, then lower index".
-/// Index 0 if there is none (values that are not numbers), so that the index is always valid.
-static std::pair<Value, Value> nextLargest(KernelBuilder &k, Value src, int64_t n, Value lastValue, Value lastIndex) {
+/// The largest element of src[0, n) that comes after (lastValue, lastIndex) in the order "larger first, then
+/// lower index". Index 0 if there is none (values that are not numbers), so that the index is always valid.
+static std::pair<Value, Value> nextLargest(KernelBuilder &k, Value src, int64_t n, Value lastValue,
+                                           Value lastIndex) {
   using P = arith::CmpFPredicate;
   Value lowest = k.cf(k.f32(), -std::numeric_limits<double>::infinity());
   auto found = k.loop(k.c(0), k.c(n), 1, ValueRange{lowest, k.c(0)}, [&](Value i, ValueRange best) {
@@ -29,12 +30,13 @@ void emitOp(PhaseEmitter &e, step::TopKOp op) {
   e.forRows([&](Value row) {
     Value src = e.rowOf(from, row), w = e.rowOf(weights, row), idx = e.rowOf(indices, row);
     Value start = k.cf(k.f32(), std::numeric_limits<double>::infinity());
-    auto chosen = k.loop(k.c(0), slots, 1, ValueRange{start, k.c(-1), k.cf(k.f32(), 0)}, [&](Value s, ValueRange last) {
-      auto [value, index] = nextLargest(k, src, from.width, last[0], last[1]);
-      k.store(value, k.at(w, k.mul(s, 4)));
-      k.store(k.trunc(index, k.i32()), k.at(idx, k.mul(s, 4)));
-      return SmallVector<Value>{value, index, k.fadd(last[2], value)};
-    });
+    auto chosen =
+        k.loop(k.c(0), slots, 1, ValueRange{start, k.c(-1), k.cf(k.f32(), 0)}, [&](Value s, ValueRange last) {
+          auto [value, index] = nextLargest(k, src, from.width, last[0], last[1]);
+          k.store(value, k.at(w, k.mul(s, 4)));
+          k.store(k.trunc(index, k.i32()), k.at(idx, k.mul(s, 4)));
+          return SmallVector<Value>{value, index, k.fadd(last[2], value)};
+        });
     k.loop(k.c(0), slots, 1, [&](Value s) {
       Value slot = k.at(w, k.mul(s, 4));
       Value value = k.fdiv(k.load(k.f32(), slot), chosen[2]);

@@ -61,7 +61,8 @@ void emitOp(PhaseEmitter &e, step::SoftmaxOp op) {
       return SmallVector<Value>{k.fadd(now[0], p)};
     })[0];
     Value divisor = k.splat(k.sum(total));
-    k.forLanes(to.width, [&](Lanes lanes) { k.storeLanes(k.fdiv(k.loadLanes(out, lanes), divisor), out, lanes); });
+    k.forLanes(to.width,
+               [&](Lanes lanes) { k.storeLanes(k.fdiv(k.loadLanes(out, lanes), divisor), out, lanes); });
   });
 }
 

@@ -26,13 +26,15 @@ struct PackI8 {
   Value out, in;
   int64_t columns;
 
-  /// Group `group` (i64): q = round(x / scale), scale = max|x| / 127; masks for a group cut short, null if it is whole.
+  /// Group `group` (i64): q = round(x / scale), scale = max|x| / 127; masks for a group cut short, null if it
+  /// is whole.
   void group(Value group, Value maskLow, Value maskHigh);
   void all();
   Value quantize(Value x, Value inverse, Value to);
 };
 
-/// Rounds by adding 1.5 * 2^23, which leaves the integer in the low bits: what is not a number stays harmless.
+/// Rounds by adding 1.5 * 2^23, which leaves the integer in the low bits: what is not a number stays
+/// harmless.
 Value PackI8::quantize(Value x, Value inverse, Value to) {
   Value bits = k.bitcast(k.fma(x, inverse, k.vf(12582912.0)), k.vec(k.i32()));
   Value q = k.trunc(bits, k.vec(k.i8()));
@@ -46,7 +48,8 @@ void PackI8::group(Value group, Value maskLow, Value maskHigh) {
   Value top = k.largest(k.fmax(k.fabs(low), k.fabs(high)));
   Value scale = k.fmul(top, k.cf(k.f32(), 1.0 / 127.0));
   Value zero = k.cf(k.f32(), 0);
-  Value inverse = k.select(k.fcmp(arith::CmpFPredicate::OGT, top, zero), k.fdiv(k.cf(k.f32(), 127.0), top), zero);
+  Value inverse =
+      k.select(k.fcmp(arith::CmpFPredicate::OGT, top, zero), k.fdiv(k.cf(k.f32(), 127.0), top), zero);
   Value spread = k.splat(inverse), to = k.at(out, first);
   Value sums = k.add(quantize(low, spread, to), quantize(high, spread, k.at(to, kLanes)));
   Value word = k.mul(group, 4);
@@ -55,7 +58,8 @@ void PackI8::group(Value group, Value maskLow, Value maskHigh) {
 }
 
 void PackI8::all() {
-  int64_t groups = paddedK(columns) / kScaleGroup, whole = columns / kScaleGroup, rest = columns % kScaleGroup;
+  int64_t groups = paddedK(columns) / kScaleGroup, whole = columns / kScaleGroup,
+          rest = columns % kScaleGroup;
   if (whole > 0)
     k.loop(0, whole, 1, [&](Value g) { group(g, Value(), Value()); });
   if (rest > 0) {

@@ -59,7 +59,8 @@ void emitOp(PhaseEmitter &e, step::RopeOp op) {
         return;
       for (auto [source, target] : {std::pair(low, toLow), std::pair(high, toHigh)}) {
         Value rest = k.at(source, angles * 4), toRest = k.at(target, angles * 4);
-        k.forLanes(half - angles, [&](Lanes lanes) { k.storeLanes(k.loadLanes(rest, lanes), toRest, lanes); });
+        k.forLanes(half - angles,
+                   [&](Lanes lanes) { k.storeLanes(k.loadLanes(rest, lanes), toRest, lanes); });
       }
     });
   });

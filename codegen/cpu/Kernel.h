@@ -1,6 +1,7 @@
-// The inside of a product kernel: what one step along k does to a block of rows x panels. Invariant: the additions that make one
-// element of the result, and their order, are the same for every block shape and every target, so that results depend on
-// neither the number of rows nor (int8: exact in i32; floats: fused multiply-add everywhere) the instruction set.
+// The inside of a product kernel: what one step along k does to a block of rows x panels. Invariant: the
+// additions that make one element of the result, and their order, are the same for every block shape and
+// every target, so that results depend on neither the number of rows nor (int8: exact in i32; floats: fused
+// multiply-add everywhere) the instruction set.
 #pragma once
 
 #include "codegen/cpu/KernelBuilder.h"

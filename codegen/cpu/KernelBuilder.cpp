@@ -9,7 +9,8 @@ namespace gemmac::cpu {
 
 Value KernelBuilder::cint(Type type, int64_t x) {
   Type element = getElementTypeOrSelf(type);
-  Attribute value = b.getIntegerAttr(element, APInt(element.getIntOrFloatBitWidth(), static_cast<uint64_t>(x), /*isSigned=*/false,
+  Attribute value = b.getIntegerAttr(element, APInt(element.getIntOrFloatBitWidth(), static_cast<uint64_t>(x),
+                                                    /*isSigned=*/false,
                                                     /*implicitTrunc=*/true));
   if (auto vector = dyn_cast<VectorType>(type))
     value = SplatElementsAttr::get(vector, value);
@@ -153,7 +154,8 @@ void KernelBuilder::loop(Value from, Value to, int64_t step, Body body) {
   body(op.getInductionVar());
 }
 
-SmallVector<Value> KernelBuilder::loop(Value from, Value to, int64_t step, ValueRange carried, CarryBody body) {
+SmallVector<Value> KernelBuilder::loop(Value from, Value to, int64_t step, ValueRange carried,
+                                       CarryBody body) {
   auto op = scf::ForOp::create(b, loc, from, to, cint(from.getType(), step), carried);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToEnd(op.getBody());

@@ -1,6 +1,6 @@
-// A thin layer over OpBuilder so that emitters read like the loop nests they make: integers are i64, memory is !llvm.ptr
-// with byte offsets, vectors are 16 lanes unless said otherwise. Every helper makes exactly the operations it names and
-// no fast-math flags: the order of additions in the source is the order in the code.
+// A thin layer over OpBuilder so that emitters read like the loop nests they make: integers are i64, memory
+// is !llvm.ptr with byte offsets, vectors are 16 lanes unless said otherwise. Every helper makes exactly the
+// operations it names and no fast-math flags: the order of additions in the source is the order in the code.
 #pragma once
 
 #include "codegen/Target.h"
@@ -70,7 +70,9 @@ public:
   Value sar(Value x, int64_t y) { return mlir::arith::ShRSIOp::create(b, loc, x, cint(x.getType(), y)); }
   Value maxs(Value x, Value y) { return mlir::arith::MaxSIOp::create(b, loc, x, y); }
   Value mins(Value x, Value y) { return mlir::arith::MinSIOp::create(b, loc, x, y); }
-  Value cmp(mlir::arith::CmpIPredicate p, Value x, Value y) { return mlir::arith::CmpIOp::create(b, loc, p, x, y); }
+  Value cmp(mlir::arith::CmpIPredicate p, Value x, Value y) {
+    return mlir::arith::CmpIOp::create(b, loc, p, x, y);
+  }
   Value lt(Value x, Value y) { return cmp(mlir::arith::CmpIPredicate::slt, x, y); }
   Value ge(Value x, Value y) { return cmp(mlir::arith::CmpIPredicate::sge, x, y); }
   Value le(Value x, Value y) { return cmp(mlir::arith::CmpIPredicate::sle, x, y); }
@@ -88,7 +90,9 @@ public:
   Value fma(Value x, Value y, Value z) { return mlir::LLVM::FMAOp::create(b, loc, x.getType(), x, y, z); }
   Value fabs(Value x);
   Value sqrt(Value x) { return mlir::LLVM::SqrtOp::create(b, loc, x.getType(), x); }
-  Value fcmp(mlir::arith::CmpFPredicate p, Value x, Value y) { return mlir::arith::CmpFOp::create(b, loc, p, x, y); }
+  Value fcmp(mlir::arith::CmpFPredicate p, Value x, Value y) {
+    return mlir::arith::CmpFOp::create(b, loc, p, x, y);
+  }
   /// The larger; y where either is not a number (vmaxps).
   Value fmax(Value x, Value y) { return select(fcmp(mlir::arith::CmpFPredicate::OGT, x, y), x, y); }
 
@@ -102,7 +106,8 @@ public:
   Value truncf(Value x, Type type) { return mlir::arith::TruncFOp::create(b, loc, type, x); }
   /// i16 (or a vector of them) holding bf16 -> f32.
   Value fromBF16(Value x);
-  /// f32 -> i32 whose upper 16 bits are x rounded to bf16 (nearest even; NaN stays NaN) and whose lower are zero.
+  /// f32 -> i32 whose upper 16 bits are x rounded to bf16 (nearest even; NaN stays NaN) and whose lower are
+  /// zero.
   Value roundBF16Bits(Value x);
   /// f32 -> bf16 held in i16.
   Value toBF16(Value x);
@@ -143,8 +148,9 @@ public:
   /// body on each 16 columns of [0, columns), the last ones masked.
   void forLanes(int64_t columns, llvm::function_ref<void(Lanes)> body);
   /// The same, carrying values.
-  llvm::SmallVector<Value> forLanes(int64_t columns, mlir::ValueRange carried,
-                                    llvm::function_ref<llvm::SmallVector<Value>(Lanes, mlir::ValueRange)> body);
+  llvm::SmallVector<Value>
+  forLanes(int64_t columns, mlir::ValueRange carried,
+           llvm::function_ref<llvm::SmallVector<Value>(Lanes, mlir::ValueRange)> body);
 
 private:
   mlir::OpBuilder &b;

@@ -35,7 +35,8 @@ using namespace mlir;
 namespace gemmac {
 
 void registerCpuDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect, scf::SCFDialect>();
+  registry.insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
+                  scf::SCFDialect>();
   arith::registerConvertArithToLLVMInterface(registry);
   cf::registerConvertControlFlowToLLVMInterface(registry);
   registerConvertFuncToLLVMInterface(registry);
@@ -67,9 +68,10 @@ llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeMachine(const Target &t
     return internalError("this LLVM has no x86-64 target: " + problem);
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard; // a multiply and an add stay two roundings
-  auto codegenLevel = llvm::CodeGenOpt::getLevel(static_cast<int>(level)).value_or(llvm::CodeGenOptLevel::Default);
-  return std::unique_ptr<llvm::TargetMachine>(x86->createTargetMachine(triple, target.cpu, target.extras, options,
-                                                                       llvm::Reloc::PIC_, std::nullopt, codegenLevel));
+  auto codegenLevel =
+      llvm::CodeGenOpt::getLevel(static_cast<int>(level)).value_or(llvm::CodeGenOptLevel::Default);
+  return std::unique_ptr<llvm::TargetMachine>(x86->createTargetMachine(
+      triple, target.cpu, target.extras, options, llvm::Reloc::PIC_, std::nullopt, codegenLevel));
 }
 
 /// Attributes that MLIR has no words for.
@@ -84,7 +86,8 @@ void setAttributes(llvm::Module &module, const Target &target) {
       f.addFnAttr("target-features", target.extras);
     if (target.avx512)
       f.addFnAttr("prefer-vector-width", "512");
-    // Phases and kernels stay functions of their own: they are called from many places, and show up in a profile.
+    // Phases and kernels stay functions of their own: they are called from many places, and show up in a
+    // profile.
     if (f.hasLocalLinkage())
       f.addFnAttr(llvm::Attribute::NoInline);
   }
@@ -110,15 +113,16 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned level
   const llvm::OptimizationLevel levels[] = {llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
                                             llvm::OptimizationLevel::O2, llvm::OptimizationLevel::O3};
   llvm::OptimizationLevel chosen = levels[std::min(level, 3u)];
-  llvm::ModulePassManager passes = chosen == llvm::OptimizationLevel::O0 ? builder.buildO0DefaultPipeline(chosen)
-                                                                         : builder.buildPerModuleDefaultPipeline(chosen);
+  llvm::ModulePassManager passes = chosen == llvm::OptimizationLevel::O0
+                                       ? builder.buildO0DefaultPipeline(chosen)
+                                       : builder.buildPerModuleDefaultPipeline(chosen);
   passes.run(module, modules);
 }
 
 enum class Output { Object, Assembly, Text };
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compile(ModuleOp module, const Target &target, unsigned level,
-                                                            Output output) {
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compile(ModuleOp module, const Target &target,
+                                                            unsigned level, Output output) {
   PassManager lowering(module.getContext());
   (void)applyPassManagerCLOptions(lowering); // fails where a tool has registered no --mlir-* options
   addCpuToLLVM(lowering);
@@ -142,25 +146,30 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compile(ModuleOp module, con
     os << *code;
   } else {
     llvm::legacy::PassManager emission;
-    auto type = output == Output::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
+    auto type =
+        output == Output::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
     if ((*machine)->addPassesToEmitFile(emission, os, nullptr, type))
       return internalError("this LLVM cannot write objects for x86-64");
     emission.run(*code);
   }
-  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), "gemmac", /*RequiresNullTerminator=*/false);
+  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), "gemmac",
+                                                         /*RequiresNullTerminator=*/false);
 }
 
 } // namespace
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileToObject(ModuleOp module, const Target &target, unsigned level) {
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileToObject(ModuleOp module, const Target &target,
+                                                                    unsigned level) {
   return compile(module, target, level, Output::Object);
 }
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileToAssembly(ModuleOp module, const Target &target, unsigned level) {
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileToAssembly(ModuleOp module, const Target &target,
+                                                                      unsigned level) {
   return compile(module, target, level, Output::Assembly);
 }
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileToLLVMText(ModuleOp module, const Target &target, unsigned level) {
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileToLLVMText(ModuleOp module, const Target &target,
+                                                                      unsigned level) {
   return compile(module, target, level, Output::Text);
 }
 

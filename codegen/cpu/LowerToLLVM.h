@@ -1,5 +1,5 @@
-// A CPU module (StepToCpu.h) -> LLVM dialect -> LLVM IR -> object, assembly or text, in process. Invariant: the result
-// depends on module, target and level only: the same input gives the same bytes.
+// A CPU module (StepToCpu.h) -> LLVM dialect -> LLVM IR -> object, assembly or text, in process. Invariant:
+// the result depends on module, target and level only: the same input gives the same bytes.
 #pragma once
 
 #include "codegen/Target.h"
@@ -25,10 +25,11 @@ void registerCpuDialects(mlir::DialectRegistry &registry);
 void addCpuToLLVM(mlir::OpPassManager &passes);
 
 /// Each lowers `module` (a CPU module, used up by it), optimises at level 0..3 and returns the result.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileToObject(mlir::ModuleOp module, const Target &target, unsigned level);
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileToAssembly(mlir::ModuleOp module, const Target &target,
-                                                                      unsigned level);
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileToLLVMText(mlir::ModuleOp module, const Target &target,
-                                                                      unsigned level);
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileToObject(mlir::ModuleOp module,
+                                                                    const Target &target, unsigned level);
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileToAssembly(mlir::ModuleOp module,
+                                                                      const Target &target, unsigned level);
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileToLLVMText(mlir::ModuleOp module,
+                                                                      const Target &target, unsigned level);
 
 } // namespace gemmac

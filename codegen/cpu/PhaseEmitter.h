@@ -1,6 +1,6 @@
-// What an emitter of a tile op sees: the kernel builder, the task it is in, and views of its operands. Shared by the files
-// Emit*.cpp; private to codegen/cpu. Invariant: code emitted for a phase depends on shapes and formats only, never on
-// offsets, names or the entry's rows, so that equal phases share one function.
+// What an emitter of a tile op sees: the kernel builder, the task it is in, and views of its operands. Shared
+// by the files Emit*.cpp; private to codegen/cpu. Invariant: code emitted for a phase depends on shapes and
+// formats only, never on offsets, names or the entry's rows, so that equal phases share one function.
 #pragma once
 
 #include "codegen/cpu/KernelBuilder.h"
@@ -19,19 +19,29 @@ namespace gemmac::cpu {
 using mlir::Value;
 
 /// Byte offsets of GmStep's fields (runtime/Abi.h).
-enum StepField : int64_t { Arena = 0, Weights = 8, Scratch = 16, Tokens = 24, Positions = 32, Rows = 40, Counters = 48, Worker = 56 };
+enum StepField : int64_t {
+  Arena = 0,
+  Weights = 8,
+  Scratch = 16,
+  Tokens = 24,
+  Positions = 32,
+  Rows = 40,
+  Counters = 48,
+  Worker = 56
+};
 
 /// Kernels and tables shared by the phases of a module, made when first asked for.
 class KernelLibrary {
 public:
   KernelLibrary(mlir::ModuleOp module, const Target &target) : module(module), target(target) {}
 
-  /// rows x panels product: (act, act row bytes, weights, dst, dst row bytes, rows, superblocks, panels). `act` is F32 for
-  /// bf16 activations too: they are f32 in memory. `odd`: panels is odd (else it is even).
+  /// rows x panels product: (act, act row bytes, weights, dst, dst row bytes, rows, superblocks, panels).
+  /// `act` is F32 for bf16 activations too: they are f32 in memory. `odd`: panels is odd (else it is even).
   mlir::func::FuncOp matmul(step::Format format, step::Act act, bool odd);
   /// A constant table of f32; returns its symbol.
   std::string table(llvm::ArrayRef<float> values);
-  /// (GmStep, weights, bytes per task, bytes): prefetches the start of the task that this worker is likely to claim.
+  /// (GmStep, weights, bytes per task, bytes): prefetches the start of the task that this worker is likely to
+  /// claim.
   mlir::func::FuncOp prefetch();
 
   mlir::ModuleOp moduleOp() { return module; }
@@ -47,10 +57,10 @@ private:
 
 /// Columns of a buffer that an operand denotes in the current task.
 struct View {
-  Value base;     ///< address of row 0's first column of the view
-  int64_t ld;     ///< bytes from row to row
-  int64_t width;  ///< columns
-  bool single;    ///< one row that every task uses as its own
+  Value base;    ///< address of row 0's first column of the view
+  int64_t ld;    ///< bytes from row to row
+  int64_t width; ///< columns
+  bool single;   ///< one row that every task uses as its own
 };
 
 /// A weight, and where it is.
@@ -66,7 +76,8 @@ struct CacheView {
 /// Emits the body of one phase function.
 class PhaseEmitter {
 public:
-  PhaseEmitter(KernelBuilder &k, KernelLibrary &library, step::PhaseOp phase) : k(k), library(library), phase(phase) {}
+  PhaseEmitter(KernelBuilder &k, KernelLibrary &library, step::PhaseOp phase)
+      : k(k), library(library), phase(phase) {}
 
   KernelBuilder &k;
   KernelLibrary &library;
@@ -74,16 +85,16 @@ public:
 
   // Values of the phase function.
   Value gmStep, liveRows, rowBase;
-  llvm::DenseMap<Value, Value> buffers;         ///< result of step.buffer -> address
+  llvm::DenseMap<Value, Value> buffers; ///< result of step.buffer -> address
   llvm::StringMap<WeightView> weights;
   llvm::StringMap<CacheView> caches;
-  int64_t planScratch = 0;                      ///< bytes of scratch that the plan uses
+  int64_t planScratch = 0; ///< bytes of scratch that the plan uses
 
   // The task.
-  Value column;       ///< column task index, from the beginning of its case
-  Value row;          ///< of a by_row phase, outside the prologue; else null
+  Value column; ///< column task index, from the beginning of its case
+  Value row;    ///< of a by_row phase, outside the prologue; else null
   bool inPrologue = false;
-  Value firstTask;    ///< i1, prologue only: this worker claimed task 0 and publishes
+  Value firstTask; ///< i1, prologue only: this worker claimed task 0 and publishes
 
   /// Code for the ops of `block`.
   mlir::LogicalResult emitBlock(mlir::Block &block);
@@ -143,13 +154,13 @@ void emitOp(PhaseEmitter &e, step::PackOp op);
 void emitOp(PhaseEmitter &e, step::MatmulOp op);
 
 /// Calls the kernel for `tile` rows of a p16 weight starting at `panels`.
-void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value actBase, int64_t actLd, Value panels, Value dst,
-                int64_t dstLd, Value rows);
+void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value actBase, int64_t actLd,
+                Value panels, Value dst, int64_t dstLd, Value rows);
 
 // EmitMath.cpp: polynomials on vectors of f32, errors in units in the last place over the stated range.
-Value emitExp(KernelBuilder &k, Value x);     ///< < 2 ulp; 0 below -87.3, e^88.37 above 88.37, NaN stays
-Value emitTanh(KernelBuilder &k, Value x);    ///< < 3 ulp
-Value emitGelu(KernelBuilder &k, Value x);    ///< gemma4.md (2)
+Value emitExp(KernelBuilder &k, Value x);  ///< < 2 ulp; 0 below -87.3, e^88.37 above 88.37, NaN stays
+Value emitTanh(KernelBuilder &k, Value x); ///< < 3 ulp
+Value emitGelu(KernelBuilder &k, Value x); ///< gemma4.md (2)
 /// cos and sin of f32 angles (vector), reduced in f64: < 2 ulp up to 2^22.
 std::pair<Value, Value> emitCosSin(KernelBuilder &k, Value angle);
 

@@ -12,7 +12,8 @@ namespace {
 
 class KeyWriter {
 public:
-  KeyWriter(PhaseKey &key, SymbolTable &symbols, int64_t entryRows) : key(key), symbols(symbols), rows(entryRows), os(key.text) {}
+  KeyWriter(PhaseKey &key, SymbolTable &symbols, int64_t entryRows)
+      : key(key), symbols(symbols), rows(entryRows), os(key.text) {}
   void write(Operation &op);
 
 private:
@@ -35,17 +36,18 @@ template <typename T> unsigned slotOf(llvm::SetVector<T> &set, T x) {
 void KeyWriter::writeSymbol(StringAttr name) {
   Operation *op = symbols.lookup(name);
   if (auto w = dyn_cast_or_null<step::WeightOp>(op)) {
-    os << "w" << slotOf(key.weights, name) << ":" << stringifyFormat(w.getFormat()) << "," << w.getN() << "," << w.getK() << ","
-       << w.getTile() << "," << w.getExperts();
+    os << "w" << slotOf(key.weights, name) << ":" << stringifyFormat(w.getFormat()) << "," << w.getN() << ","
+       << w.getK() << "," << w.getTile() << "," << w.getExperts();
   } else if (auto c = dyn_cast_or_null<step::CacheOp>(op)) {
-    os << "c" << slotOf(key.caches, name) << ":" << c.getHeads() << "," << c.getHeadDim() << "," << c.getSlots() << ","
-       << stringifyKvType(c.getType());
+    os << "c" << slotOf(key.caches, name) << ":" << c.getHeads() << "," << c.getHeadDim() << ","
+       << c.getSlots() << "," << stringifyKvType(c.getType());
   } else {
     os << name;
   }
 }
 
-/// Columns and element; of the rows only whether there is one where the entry has more (or, if private, one at all).
+/// Columns and element; of the rows only whether there is one where the entry has more (or, if private, one
+/// at all).
 void KeyWriter::writeType(Type type) {
   auto buffer = dyn_cast<MemRefType>(type);
   if (!buffer || buffer.getRank() != 2) {
@@ -54,7 +56,8 @@ void KeyWriter::writeType(Type type) {
   }
   bool isPrivate = buffer.getMemorySpace() != Attribute();
   bool single = buffer.getShape()[0] == 1 && (isPrivate || rows > 1);
-  os << (single ? "1x" : "?x") << buffer.getShape()[1] << "x" << buffer.getElementType() << (isPrivate ? "p" : "");
+  os << (single ? "1x" : "?x") << buffer.getShape()[1] << "x" << buffer.getElementType()
+     << (isPrivate ? "p" : "");
 }
 
 void KeyWriter::writeBuffer(Value buffer) {

@@ -10,8 +10,9 @@
 namespace gemmac::cpu {
 
 struct PhaseKey {
-  std::string text;                         ///< equal for phases that can share a function
-  llvm::SetVector<mlir::Value> buffers;     ///< what differs, in the order of first use: arguments of the function
+  std::string text; ///< equal for phases that can share a function
+  llvm::SetVector<mlir::Value>
+      buffers; ///< what differs, in the order of first use: arguments of the function
   llvm::SetVector<mlir::StringAttr> weights, caches;
 };
 

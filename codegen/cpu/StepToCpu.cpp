@@ -1,4 +1,5 @@
-// Entries and phases: straight lines of calls, the claiming of tasks, barriers and prefetches. See StepToCpu.h.
+// Entries and phases: straight lines of calls, the claiming of tasks, barriers and prefetches. See
+// StepToCpu.h.
 #include "codegen/cpu/StepToCpu.h"
 
 #include "codegen/cpu/PhaseEmitter.h"
@@ -17,7 +18,8 @@ namespace cpu {
 
 func::FuncOp KernelLibrary::declare(StringRef name, TypeRange arguments, bool exported) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  auto function = func::FuncOp::create(builder, module.getLoc(), name, builder.getFunctionType(arguments, {}));
+  auto function =
+      func::FuncOp::create(builder, module.getLoc(), name, builder.getFunctionType(arguments, {}));
   if (!exported) {
     function.setPrivate();
     function->setAttr("llvm.linkage", LLVM::LinkageAttr::get(builder.getContext(), LLVM::Linkage::Internal));
@@ -33,7 +35,8 @@ std::string KernelLibrary::table(ArrayRef<float> values) {
   OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
   auto count = static_cast<int64_t>(values.size());
   auto data = DenseElementsAttr::get(RankedTensorType::get({count}, builder.getF32Type()), values);
-  LLVM::GlobalOp::create(builder, module.getLoc(), LLVM::LLVMArrayType::get(builder.getF32Type(), values.size()),
+  LLVM::GlobalOp::create(builder, module.getLoc(),
+                         LLVM::LLVMArrayType::get(builder.getF32Type(), values.size()),
                          /*isConstant=*/true, LLVM::Linkage::Internal, name, data, /*alignment=*/64);
   return name;
 }
@@ -52,7 +55,8 @@ func::FuncOp KernelLibrary::prefetch() {
   k.ifThen(k.lt(worker, a[3]), [&] {
     Value from = k.at(a[1], k.mul(worker, a[2]));
     k.loop(k.c(0), a[4], 64, [&](Value offset) {
-      LLVM::Prefetch::create(builder, function.getLoc(), k.at(from, offset), /*rw=*/0, /*hint=*/2, /*cache=*/1);
+      LLVM::Prefetch::create(builder, function.getLoc(), k.at(from, offset), /*rw=*/0, /*hint=*/2,
+                             /*cache=*/1);
     });
   });
   func::ReturnOp::create(builder, function.getLoc());
@@ -119,8 +123,9 @@ void EntryEmitter::prefetch(step::PrefetchOp op, func::FuncOp function) {
   auto weight = symbols.lookup<step::WeightOp>(op.getWeight());
   int64_t bytes = std::min<int64_t>(op.getBytes(), taskBytes(weight));
   Value base = k.at(weights, *weight.getOffset());
-  func::CallOp::create(k.builder(), k.location(), function,
-                       ValueRange{gmStep, base, k.c(taskBytes(weight)), k.c(weight.getN() / weight.getTile()), k.c(bytes)});
+  func::CallOp::create(
+      k.builder(), k.location(), function,
+      ValueRange{gmStep, base, k.c(taskBytes(weight)), k.c(weight.getN() / weight.getTile()), k.c(bytes)});
 }
 
 /// Everything that the code takes an address from has one.
@@ -142,7 +147,8 @@ LogicalResult ProgramEmitter::checkPlanned() {
         .Case<step::EntryOp>([&](auto o) {
           if (o.getBatch() == 1)
             return WalkResult::advance();
-          return WalkResult(o.emitOpError("the CPU emitter has code for one sequence; batch is ") << o.getBatch());
+          return WalkResult(o.emitOpError("the CPU emitter has code for one sequence; batch is ")
+                            << o.getBatch());
         })
         .Default([](Operation *) { return WalkResult::advance(); });
   });
@@ -232,7 +238,8 @@ LogicalResult ProgramEmitter::fillPhase(PhaseEmitter &e, func::FuncOp function, 
 
 LogicalResult ProgramEmitter::emitEntry(step::EntryOp entry) {
   Type pointer = LLVM::LLVMPointerType::get(program->getContext());
-  func::FuncOp function = library.declare(("gm_entry_" + entry.getSymName()).str(), {pointer}, /*exported=*/true);
+  func::FuncOp function =
+      library.declare(("gm_entry_" + entry.getSymName()).str(), {pointer}, /*exported=*/true);
   OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
   KernelBuilder k(builder, entry.getLoc(), target);
   Value gmStep = function.getArgument(0);

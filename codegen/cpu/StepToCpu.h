@@ -1,6 +1,7 @@
-// planned step -> a module of func, scf, arith and LLVM dialect operations for one CPU: per entry point a straight line of
-// calls, per distinct phase one function, per kind of product one kernel. Every worker calls an entry with its own GmStep
-// (runtime/Abi.h); tasks are claimed from a counter, so that no result depends on how many workers there are.
+// planned step -> a module of func, scf, arith and LLVM dialect operations for one CPU: per entry point a
+// straight line of calls, per distinct phase one function, per kind of product one kernel. Every worker calls
+// an entry with its own GmStep (runtime/Abi.h); tasks are claimed from a counter, so that no result depends
+// on how many workers there are.
 #pragma once
 
 #include "codegen/Target.h"
@@ -10,12 +11,14 @@
 
 namespace gemmac {
 
-/// Appends the code of `program` to `dst`: functions gm_entry_<name>(GmStep *), the only ones that are visible. The program
-/// must have its memory plan. Fails, with a diagnostic, on what the emitter does not support.
+/// Appends the code of `program` to `dst`: functions gm_entry_<name>(GmStep *), the only ones that are
+/// visible. The program must have its memory plan. Fails, with a diagnostic, on what the emitter does not
+/// support.
 mlir::LogicalResult emitCpu(step::ProgramOp program, mlir::ModuleOp dst, const Target &target);
 
-/// Bytes of private memory per worker that the emitted code needs beyond the plan's scratch_bytes: scores of one query
-/// head for step.attention. It starts at scratch_bytes rounded up to 64; the manifest's "scratch_bytes" is the sum.
+/// Bytes of private memory per worker that the emitted code needs beyond the plan's scratch_bytes: scores of
+/// one query head for step.attention. It starts at scratch_bytes rounded up to 64; the manifest's
+/// "scratch_bytes" is the sum.
 int64_t emitterExtraScratch(step::ProgramOp program);
 
 /// scratch_bytes of the manifest: the plan's, rounded up, plus emitterExtraScratch.

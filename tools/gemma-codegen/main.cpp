@@ -1,5 +1,5 @@
-// gemma-codegen: a step program -> CPU module, LLVM IR, assembly or object, for one target. A developer's tool: it reads MLIR text,
-// which is trusted input.
+// gemma-codegen: a step program -> CPU module, LLVM IR, assembly or object, for one target. A developer's
+// tool: it reads MLIR text, which is trusted input.
 #include "codegen/cpu/LowerToLLVM.h"
 #include "codegen/cpu/StepToCpu.h"
 #include "dialect/gemma/Gemma.h"
@@ -40,8 +40,8 @@ int fail(llvm::Error error) {
 }
 
 /// The CPU module as text, or compiled.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> produce(mlir::ModuleOp module, const Target &target, llvm::StringRef kind,
-                                                            unsigned level) {
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> produce(mlir::ModuleOp module, const Target &target,
+                                                            llvm::StringRef kind, unsigned level) {
   if (kind == "asm")
     return compileToAssembly(module, target, level);
   if (kind == "llvm")
@@ -82,7 +82,8 @@ int main(int argc, char **argv) {
     return static_cast<int>(ExitCode::BadInput);
   auto programs = llvm::to_vector(module->getOps<step::ProgramOp>());
   if (programs.size() != 1)
-    return fail(input + ": expected one step.program, found " + llvm::Twine(programs.size()), ExitCode::BadInput);
+    return fail(input + ": expected one step.program, found " + llvm::Twine(programs.size()),
+                ExitCode::BadInput);
   auto code = mlir::OwningOpRef<mlir::ModuleOp>(mlir::ModuleOp::create(module->getLoc()));
   if (mlir::failed(emitCpu(programs.front(), *code, *target)))
     return static_cast<int>(ExitCode::BadInput);
@@ -91,7 +92,9 @@ int main(int argc, char **argv) {
     return fail(result.takeError());
   if (time)
     llvm::errs() << "code generation: "
-                 << std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count()
+                 << std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                                          start)
+                        .count()
                  << " ms, " << (*result)->getBufferSize() << " bytes\n";
   std::error_code error;
   llvm::ToolOutputFile file(output, error, llvm::sys::fs::OF_None);

@@ -1,4 +1,5 @@
-// Caches and attention: whole and in three phases, sliding windows over a ring, grouped heads, both element types.
+// Caches and attention: whole and in three phases, sliding windows over a ring, grouped heads, both element
+// types.
 #include "test/unit/codegen/TestProgram.h"
 
 #include "dialect/gemma/Quantize.h"
@@ -15,24 +16,27 @@ struct Shape {
 
 /// Writes k and v of a chunk into the cache, then attends.
 struct Attention {
-  Attention(Shape s, const std::string &type, int64_t rows, bool whole) : shape(s), program(Options{s.context, rows}) {
+  Attention(Shape s, const std::string &type, int64_t rows, bool whole)
+      : shape(s), program(Options{s.context, rows}) {
     std::tie(kHalf, vHalf) = program.cache("kv", s.kvHeads, s.dim, s.window, s.slots, type);
     q = program.buffer("q", rows, s.heads * s.dim);
     k = program.buffer("k", rows, s.kvHeads * s.dim);
     v = program.buffer("v", rows, s.kvHeads * s.dim);
     y = program.buffer("y", rows, s.heads * s.dim);
-    program.phase("\"write\" rows(all) cols(1) do {\n  step.cache_write @kv k, " + k.use() + "\n  step.cache_write @kv v, " +
-                  v.use() + "\n}");
+    program.phase("\"write\" rows(all) cols(1) do {\n  step.cache_write @kv k, " + k.use() +
+                  "\n  step.cache_write @kv v, " + v.use() + "\n}");
     std::string heads = "heads = " + std::to_string(s.heads) + ", window = " + std::to_string(s.window);
     std::string grid = " rows(all) cols(" + std::to_string(s.heads) + ") by_row do {\n  ";
     if (whole) {
-      program.phase("\"attention\"" + grid + "step.attention " + operands({y, q}, heads + ", scale = 0.5", ", @kv") + "\n}");
+      program.phase("\"attention\"" + grid + "step.attention " +
+                    operands({y, q}, heads + ", scale = 0.5", ", @kv") + "\n}");
       return;
     }
     int64_t positions = (s.context + 15) / 16 * 16;
     Buffer scores = program.buffer("scores", rows, s.heads * positions);
     Buffer t = program.tile("t", scores, 0, positions, positions);
-    program.phase("\"qk\"" + grid + "step.qk " + operands({scores, q}, heads + ", scale = 0.5", ", @kv") + "\n}");
+    program.phase("\"qk\"" + grid + "step.qk " + operands({scores, q}, heads + ", scale = 0.5", ", @kv") +
+                  "\n}");
     program.phase("\"softmax\"" + grid + t.name + "\n  step.softmax " + operands({t, t}) + "\n}");
     program.phase("\"pv\"" + grid + "step.pv " + operands({y, scores}, heads, ", @kv") + "\n}");
   }
@@ -48,7 +52,8 @@ struct History {
   std::vector<double> attend(const Shape &s, const float *q, int64_t position) const {
     std::vector<double> out;
     for (int64_t h = 0; h < s.heads; ++h) {
-      int64_t base = h / (s.heads / s.kvHeads) * s.dim, first = s.window > 0 ? std::max<int64_t>(0, position - s.window + 1) : 0;
+      int64_t base = h / (s.heads / s.kvHeads) * s.dim,
+              first = s.window > 0 ? std::max<int64_t>(0, position - s.window + 1) : 0;
       std::vector<double> p;
       for (int64_t j = first; j <= position; ++j) {
         double sum = 0;
@@ -71,8 +76,8 @@ struct History {
 };
 
 void checkAttention(const std::string &target, Shape s, const std::string &type, bool whole) {
-  std::string what = target + " " + type + (whole ? " whole" : " in phases") + " dim=" + std::to_string(s.dim) +
-                     " window=" + std::to_string(s.window);
+  std::string what = target + " " + type + (whole ? " whole" : " in phases") +
+                     " dim=" + std::to_string(s.dim) + " window=" + std::to_string(s.window);
   const int64_t rows = 5;
   Attention a(s, type, rows, whole);
   a.program.fill(a.y); // makes the arena
@@ -98,7 +103,8 @@ void checkAttention(const std::string &target, Shape s, const std::string &type,
     }
     a.program.run(live, position % 2 ? 1 : 3, position);
     for (int64_t r = 0; r < live; ++r)
-      expectClose(a.program.f32(a.y) + r * s.heads * s.dim, history.attend(s, q.data() + r * s.heads * s.dim, position + r), 5e-6,
+      expectClose(a.program.f32(a.y) + r * s.heads * s.dim,
+                  history.attend(s, q.data() + r * s.heads * s.dim, position + r), 5e-6,
                   what + " position " + std::to_string(position + r));
     position += live;
   }
@@ -125,7 +131,9 @@ std::string attentionName(const testing::TestParamInfo<std::tuple<std::string, b
     c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   return name;
 }
-INSTANTIATE_TEST_SUITE_P(Targets, AttentionOps, testing::Combine(testing::ValuesIn(runnableTargets()), testing::Bool()), attentionName);
+INSTANTIATE_TEST_SUITE_P(Targets, AttentionOps,
+                         testing::Combine(testing::ValuesIn(runnableTargets()), testing::Bool()),
+                         attentionName);
 
 /// Heads written by column tasks, as after a fused q/k/v product.
 TEST(CacheWrite, ColumnTasksOwnHeads) {
@@ -133,7 +141,8 @@ TEST(CacheWrite, ColumnTasksOwnHeads) {
   auto [k, v] = p.cache("kv", 4, 16, 0, 16, "f32");
   Buffer x = p.buffer("x", 2, 64);
   Buffer t = p.tile("t", x, 0, 32, 32);
-  p.phase("\"write\" rows(all) cols(2) do {\n  " + t.name + "\n  step.cache_write @kv k, %t {head_stride = 2} : " + t.type +
+  p.phase("\"write\" rows(all) cols(2) do {\n  " + t.name +
+          "\n  step.cache_write @kv k, %t {head_stride = 2} : " + t.type +
           "\n  step.cache_write @kv v, %t {head_stride = 2} : " + t.type + "\n}");
   std::vector<float> values = p.fill(x);
   p.compile(runnableTargets().back());

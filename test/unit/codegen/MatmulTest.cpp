@@ -1,5 +1,5 @@
-// pack and matmul: every format and kind of activation, awkward shapes, and the promise that neither the number of rows nor that
-// of workers changes a bit.
+// pack and matmul: every format and kind of activation, awkward shapes, and the promise that neither the
+// number of rows nor that of workers changes a bit.
 #include "test/unit/codegen/PackedWeight.h"
 #include "test/unit/codegen/TestProgram.h"
 
@@ -15,11 +15,13 @@ struct Shape {
 
 /// pack of `x` by everybody, then one matmul.
 struct Product {
-  Product(const PackedWeight &w, const std::string &act, int64_t rows, int64_t tile) : program(Options{64, rows}) {
+  Product(const PackedWeight &w, const std::string &act, int64_t rows, int64_t tile)
+      : program(Options{64, rows}) {
     bool bytes = act == "i8";
     x = program.buffer("x", rows, w.k);
     y = program.buffer("y", rows, w.n);
-    Buffer packed = program.buffer("packed", rows, activationColumns(w.k, act), bytes ? "i8" : "f32", /*isPrivate=*/true);
+    Buffer packed =
+        program.buffer("packed", rows, activationColumns(w.k, act), bytes ? "i8" : "f32", /*isPrivate=*/true);
     program.weight("w", w.fields(tile), w.bytes);
     Buffer t = program.tile("t", y, 0, tile, tile);
     program.phase("\"product\" rows(all) cols(" + std::to_string(w.n / tile) + ") prologue {\n  step.pack " +
@@ -30,8 +32,10 @@ struct Product {
   Buffer x, y;
 };
 
-/// y = act(x) W^T of one row, in double; `size` gets the sum of magnitudes, which bounds the error of any order of f32 additions.
-std::vector<double> reference(const PackedWeight &w, const std::vector<double> &x, std::vector<double> &size) {
+/// y = act(x) W^T of one row, in double; `size` gets the sum of magnitudes, which bounds the error of any
+/// order of f32 additions.
+std::vector<double> reference(const PackedWeight &w, const std::vector<double> &x,
+                              std::vector<double> &size) {
   std::vector<double> y;
   for (int64_t row = 0; row < w.n; ++row) {
     double sum = 0, total = 0;
@@ -46,9 +50,10 @@ std::vector<double> reference(const PackedWeight &w, const std::vector<double> &
   return y;
 }
 
-void checkProduct(const std::string &target, const std::string &format, const std::string &act, Shape shape, int64_t rows) {
-  std::string what = target + " " + format + " x " + act + " n=" + std::to_string(shape.n) + " k=" + std::to_string(shape.k) +
-                     " rows=" + std::to_string(rows);
+void checkProduct(const std::string &target, const std::string &format, const std::string &act, Shape shape,
+                  int64_t rows) {
+  std::string what = target + " " + format + " x " + act + " n=" + std::to_string(shape.n) +
+                     " k=" + std::to_string(shape.k) + " rows=" + std::to_string(rows);
   PackedWeight w = randomWeight(format, shape.n, shape.k, 7);
   Product p(w, act, rows, shape.tile);
   std::vector<float> x = p.program.fill(p.x, 2);
@@ -61,12 +66,14 @@ void checkProduct(const std::string &target, const std::string &format, const st
     for (int64_t i = 0; i < shape.n; ++i) {
       // Worst case of f32 additions, and for int8 half a step of an activation where rounding is a tie.
       double bound = size[static_cast<size_t>(i)] * (act == "i8" ? 4e-6 : 2e-6) + (act == "i8" ? 2e-3 : 1e-6);
-      ASSERT_NEAR(p.program.f32(p.y)[r * shape.n + i], y[static_cast<size_t>(i)], bound) << what << " row " << r << " column " << i;
+      ASSERT_NEAR(p.program.f32(p.y)[r * shape.n + i], y[static_cast<size_t>(i)], bound)
+          << what << " row " << r << " column " << i;
     }
   }
   std::vector<float> all(p.program.f32(p.y), p.program.f32(p.y) + rows * shape.n);
   p.program.run(rows, 3);
-  EXPECT_EQ(0, std::memcmp(all.data(), p.program.f32(p.y), all.size() * 4)) << what << ": 3 workers differ from 1";
+  EXPECT_EQ(0, std::memcmp(all.data(), p.program.f32(p.y), all.size() * 4))
+      << what << ": 3 workers differ from 1";
   // Each row alone, as row 0.
   std::vector<float> inputs = x;
   for (int64_t r = 0; r < rows && rows > 1; ++r) {
@@ -77,7 +84,8 @@ void checkProduct(const std::string &target, const std::string &format, const st
   }
 }
 
-class Matmul : public testing::TestWithParam<std::tuple<std::string, std::pair<const char *, const char *>>> {};
+class Matmul : public testing::TestWithParam<std::tuple<std::string, std::pair<const char *, const char *>>> {
+};
 
 TEST_P(Matmul, MatchesReference) {
   auto [target, kind] = GetParam();
@@ -97,16 +105,18 @@ std::string kindName(const testing::TestParamInfo<Matmul::ParamType> &info) {
 }
 
 using Kind = std::pair<const char *, const char *>;
-INSTANTIATE_TEST_SUITE_P(Formats, Matmul,
-                         testing::Combine(testing::ValuesIn(runnableTargets()),
-                                          testing::Values(Kind("f32p16", "f32"), Kind("bf16p16", "f32"), Kind("bf16p16", "bf16"),
-                                                          Kind("f16p16", "f32"), Kind("q8p16", "f32"), Kind("q8p16", "bf16"),
-                                                          Kind("q8p16", "i8"), Kind("q4p16", "f32"), Kind("q4p16", "i8"))),
-                         kindName);
+INSTANTIATE_TEST_SUITE_P(
+    Formats, Matmul,
+    testing::Combine(testing::ValuesIn(runnableTargets()),
+                     testing::Values(Kind("f32p16", "f32"), Kind("bf16p16", "f32"), Kind("bf16p16", "bf16"),
+                                     Kind("f16p16", "f32"), Kind("q8p16", "f32"), Kind("q8p16", "bf16"),
+                                     Kind("q8p16", "i8"), Kind("q4p16", "f32"), Kind("q4p16", "i8"))),
+    kindName);
 
 /// int8 sums are exact and floats are fused the same way everywhere: the targets agree to the bit.
 TEST(MatmulTargets, AgreeBitwise) {
-  for (Kind kind : {Kind("q4p16", "i8"), Kind("q8p16", "i8"), Kind("q4p16", "f32"), Kind("bf16p16", "bf16")}) {
+  for (Kind kind :
+       {Kind("q4p16", "i8"), Kind("q8p16", "i8"), Kind("q4p16", "f32"), Kind("bf16p16", "bf16")}) {
     std::vector<float> first;
     for (const std::string &target : runnableTargets()) {
       PackedWeight w = randomWeight(kind.first, 64, 192, 3);
@@ -117,7 +127,8 @@ TEST(MatmulTargets, AgreeBitwise) {
       std::vector<float> y(p.program.f32(p.y), p.program.f32(p.y) + 6 * 64);
       if (first.empty())
         first = y;
-      EXPECT_EQ(0, std::memcmp(first.data(), y.data(), y.size() * 4)) << target << " " << kind.first << " x " << kind.second;
+      EXPECT_EQ(0, std::memcmp(first.data(), y.data(), y.size() * 4))
+          << target << " " << kind.first << " x " << kind.second;
     }
   }
 }

@@ -18,7 +18,8 @@ TEST_P(Moe, TopK) {
   for (int64_t i = 0; i < experts; ++i)
     scale.push_back(1 + 0.5f * static_cast<float>(i));
   p.vec("scale", scale);
-  p.phase("\"top\" rows(all) cols(1) by_row do {\n  step.top_k " + operands({w, idx, x}, "k = 4", ", @scale") + "\n}");
+  p.phase("\"top\" rows(all) cols(1) by_row do {\n  step.top_k " +
+          operands({w, idx, x}, "k = 4", ", @scale") + "\n}");
   p.fill(x);
   float *row = p.f32(x);
   for (int64_t i = 0; i < experts; ++i)
@@ -52,20 +53,25 @@ TEST_P(Moe, TopKOfNansIsInRange) {
   EXPECT_EQ(p.data<int32_t>(idx)[1], 0);
 }
 
-void checkExperts(const std::string &target, const std::string &format, const std::string &act, bool perSlot) {
+void checkExperts(const std::string &target, const std::string &format, const std::string &act,
+                  bool perSlot) {
   const int64_t experts = 5, slots = 2, n = 48, k = 80, tile = 16, rows = 3;
   PackedWeight w = randomWeight(format, n, k, 3, experts);
   TestProgram p(Options{64, rows});
   int64_t vectors = perSlot ? slots : 1;
   bool bytes = act == "i8";
-  Buffer x = p.buffer("x", rows, k * vectors), idx = p.buffer("idx", rows, slots, "i32"), y = p.buffer("y", rows, slots * n);
+  Buffer x = p.buffer("x", rows, k * vectors), idx = p.buffer("idx", rows, slots, "i32"),
+         y = p.buffer("y", rows, slots * n);
   Buffer packed = p.buffer("packed", rows, vectors * activationColumns(k, act), bytes ? "i8" : "f32");
   p.weight("w", w.fields(tile), w.bytes);
   p.phase("\"pack\" rows(all) cols(1) by_row do {\n  step.pack " +
           operands({packed, x}, perSlot ? "groups = 2" : "", " as " + act) + "\n}");
   Buffer t = p.tile("t", y, 0, tile, tile);
-  p.phase("\"experts\" rows(all) cols(" + std::to_string(slots * n / tile) + ") by_row do {\n  " + t.name + "\n  step.expert_matmul " +
-          operands({t, packed, idx}, std::string("slots = 2") + (perSlot ? ", act_per_slot" : ""), ", @w as " + act) + "\n}");
+  p.phase("\"experts\" rows(all) cols(" + std::to_string(slots * n / tile) + ") by_row do {\n  " + t.name +
+          "\n  step.expert_matmul " +
+          operands({t, packed, idx}, std::string("slots = 2") + (perSlot ? ", act_per_slot" : ""),
+                   ", @w as " + act) +
+          "\n}");
   std::vector<float> values = p.fill(x);
   const int32_t chosen[] = {4, 0, 2, 3, 1, 1};
   std::memcpy(p.data<int32_t>(idx), chosen, sizeof chosen);
@@ -79,7 +85,8 @@ void checkExperts(const std::string &target, const std::string &format, const st
         double sum = 0;
         for (int64_t j = 0; j < k; ++j)
           sum += a[static_cast<size_t>(j)] * w.at(chosen[r * slots + s], i, j);
-        ASSERT_NEAR(p.f32(y)[(r * slots + s) * n + i], sum, bytes ? 5e-3 : 1e-4) << format << " row " << r << " slot " << s << " " << i;
+        ASSERT_NEAR(p.f32(y)[(r * slots + s) * n + i], sum, bytes ? 5e-3 : 1e-4)
+            << format << " row " << r << " slot " << s << " " << i;
       }
     }
 }
@@ -94,7 +101,8 @@ TEST_P(Moe, ExpertMatmul) {
 TEST_P(Moe, Combine) {
   const int64_t slots = 3, columns = 40;
   TestProgram p(Options{64, 2});
-  Buffer x = p.buffer("x", 2, slots * columns), w = p.buffer("weights", 2, slots), y = p.buffer("y", 2, columns);
+  Buffer x = p.buffer("x", 2, slots * columns), w = p.buffer("weights", 2, slots),
+         y = p.buffer("y", 2, columns);
   p.phase("\"combine\" rows(all) cols(1) by_row do {\n  step.combine " + operands({y, x, w}) + "\n}");
   std::vector<float> values = p.fill(x), weights = p.fill(w);
   p.compile(GetParam());
@@ -104,7 +112,8 @@ TEST_P(Moe, Combine) {
     for (int64_t i = 0; i < columns; ++i) {
       double sum = 0;
       for (int64_t s = 0; s < slots; ++s)
-        sum += double(weights[static_cast<size_t>(r * slots + s)]) * values[static_cast<size_t>((r * slots + s) * columns + i)];
+        sum += double(weights[static_cast<size_t>(r * slots + s)]) *
+               values[static_cast<size_t>((r * slots + s) * columns + i)];
       expected.push_back(sum);
     }
   expectClose(p.f32(y), expected, 3e-7, "combine");

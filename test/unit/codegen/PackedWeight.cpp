@@ -14,7 +14,9 @@ namespace {
 
 int64_t up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 
-template <typename T> void put(std::vector<char> &bytes, size_t at, T x) { std::memcpy(bytes.data() + at, &x, sizeof x); }
+template <typename T> void put(std::vector<char> &bytes, size_t at, T x) {
+  std::memcpy(bytes.data() + at, &x, sizeof x);
+}
 
 /// One matrix: stores values[row][column] into `bytes` from `base` on and replaces each by what was stored.
 struct Packer {
@@ -26,9 +28,12 @@ struct Packer {
 
   double &value(int64_t row, int64_t column) { return values[row * k + column]; }
   uint16_t narrow(double x) const {
-    return format.find("bf16") != std::string::npos ? f32ToBF16(static_cast<float>(x)) : f32ToF16(static_cast<float>(x));
+    return format.find("bf16") != std::string::npos ? f32ToBF16(static_cast<float>(x))
+                                                    : f32ToF16(static_cast<float>(x));
   }
-  double widen(uint16_t x) const { return format.find("bf16") != std::string::npos ? bf16ToF32(x) : f16ToF32(x); }
+  double widen(uint16_t x) const {
+    return format.find("bf16") != std::string::npos ? bf16ToF32(x) : f16ToF32(x);
+  }
 
   size_t superblock(int64_t row, int64_t column, int64_t size) const {
     return base + static_cast<size_t>((row / 16 * (up(k, 64) / 64) + column / 64) * size);
@@ -53,7 +58,8 @@ void Packer::group(int64_t row, int64_t first) {
   else
     quantizeQ8(x, count, q8, &scale);
   int64_t lane = row % 16;
-  size_t block = superblock(row, first, four ? 576 : 1088), rowBytes = static_cast<size_t>(up(up(k, 32) / 32 * 34, 64));
+  size_t block = superblock(row, first, four ? 576 : 1088),
+         rowBytes = static_cast<size_t>(up(up(k, 32) / 32 * 34, 64));
   for (int i = 0; i < 32; ++i) {
     int64_t j = first % 64 + i;
     if (four) {
@@ -61,8 +67,9 @@ void Packer::group(int64_t row, int64_t first) {
       int nibble = i < count ? q4[i] : 8;
       byte = static_cast<char>(j % 8 < 4 ? (byte & 0xf0) | nibble : (byte & 0x0f) | nibble << 4);
     } else if (i < count) {
-      size_t at = format == "q8p16" ? block + static_cast<size_t>(j / 4 * 64 + lane * 4 + j % 4)
-                                    : base + static_cast<size_t>(row) * rowBytes + static_cast<size_t>(first + i);
+      size_t at = format == "q8p16"
+                      ? block + static_cast<size_t>(j / 4 * 64 + lane * 4 + j % 4)
+                      : base + static_cast<size_t>(row) * rowBytes + static_cast<size_t>(first + i);
       bytes[at] = static_cast<char>(q8[i]);
     }
     if (i < count)
@@ -88,8 +95,9 @@ void Packer::element(int64_t row, int64_t column) {
   uint16_t bits = narrow(x);
   x = widen(bits);
   bool rows = format.compare(0, 5, "rows_") == 0;
-  put(bytes, rows ? base + static_cast<size_t>((row * k + column) * 2)
-                  : superblock(row, column, 2048) + static_cast<size_t>(j / 2 * 64 + lane * 4 + j % 2 * 2),
+  put(bytes,
+      rows ? base + static_cast<size_t>((row * k + column) * 2)
+           : superblock(row, column, 2048) + static_cast<size_t>(j / 2 * 64 + lane * 4 + j % 2 * 2),
       bits);
 }
 
@@ -122,8 +130,8 @@ int64_t matrixSize(const std::string &format, int64_t n, int64_t k) {
 } // namespace
 
 std::string PackedWeight::fields(int64_t tile) const {
-  return format + " {n = " + std::to_string(n) + ", k = " + std::to_string(k) + ", tile = " + std::to_string(tile) +
-         (experts > 1 ? ", experts = " + std::to_string(experts) : "");
+  return format + " {n = " + std::to_string(n) + ", k = " + std::to_string(k) +
+         ", tile = " + std::to_string(tile) + (experts > 1 ? ", experts = " + std::to_string(experts) : "");
 }
 
 PackedWeight randomWeight(const std::string &format, int64_t n, int64_t k, unsigned seed, int64_t experts) {

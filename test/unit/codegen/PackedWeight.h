@@ -1,5 +1,5 @@
-// Random weights in every packed layout, written here from the description of the layouts and not with the compiler's packer,
-// together with the values that they stand for.
+// Random weights in every packed layout, written here from the description of the layouts and not with the
+// compiler's packer, together with the values that they stand for.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ struct PackedWeight {
   }
 };
 
-PackedWeight randomWeight(const std::string &format, int64_t n, int64_t k, unsigned seed, int64_t experts = 1);
+PackedWeight randomWeight(const std::string &format, int64_t n, int64_t k, unsigned seed,
+                          int64_t experts = 1);
 
 /// x as a product reads it: "f32", "bf16" or "i8" (rounded to 127 steps per 32 elements).
 std::vector<double> activationValues(const std::vector<float> &x, const std::string &act);

@@ -15,25 +15,29 @@ constexpr double kUlp = 1.2e-7;
 
 class RowOps : public testing::TestWithParam<std::string> {
 protected:
-  /// Runs one op on rows x columns values in [-scale, scale] and compares each row with `expected(row of src)`.
+  /// Runs one op on rows x columns values in [-scale, scale] and compares each row with `expected(row of
+  /// src)`.
   void check(const std::string &op, const std::string &attributes, int64_t columns, float scale, double bound,
-             const std::function<std::vector<double>(const float *)> &expected, const std::string &symbols = "",
-             const std::function<void(TestProgram &)> &prepare = {}) {
+             const std::function<std::vector<double>(const float *)> &expected,
+             const std::string &symbols = "", const std::function<void(TestProgram &)> &prepare = {}) {
     for (int64_t rows : {1, 5}) {
       TestProgram p(Options{64, rows});
       Buffer x = p.buffer("x", rows, columns), y = p.buffer("y", rows, columns);
       if (prepare)
         prepare(p);
-      p.phase("\"op\" rows(all) cols(1) do {\n  step." + op + " " + operands({y, x}, attributes, symbols) + "\n}");
+      p.phase("\"op\" rows(all) cols(1) do {\n  step." + op + " " + operands({y, x}, attributes, symbols) +
+              "\n}");
       std::vector<float> values = p.fill(x, scale);
       p.compile(GetParam());
       p.run(rows, 1);
       for (int64_t r = 0; r < rows; ++r)
-        expectClose(p.f32(y) + r * columns, expected(values.data() + r * columns), bound, op + " row " + std::to_string(r));
+        expectClose(p.f32(y) + r * columns, expected(values.data() + r * columns), bound,
+                    op + " row " + std::to_string(r));
     }
   }
   /// The same for a function of single elements.
-  void checkMap(const std::string &op, const std::string &attributes, float scale, double bound, double (*f)(double)) {
+  void checkMap(const std::string &op, const std::string &attributes, float scale, double bound,
+                double (*f)(double)) {
     for (int64_t columns : {16, 40, 256, 1000})
       check(op, attributes, columns, scale, bound, [&](const float *x) {
         std::vector<double> y;
@@ -61,7 +65,8 @@ TEST_P(RowOps, Scale) {
   checkMap("scale", "factor = 0.5", 3, 0, [](double x) { return 0.5 * x; });
 }
 TEST_P(RowOps, Round) {
-  checkMap("round", "", 3, 0, [](double x) { return static_cast<double>(bf16ToF32(f32ToBF16(static_cast<float>(x)))); });
+  checkMap("round", "", 3, 0,
+           [](double x) { return static_cast<double>(bf16ToF32(f32ToBF16(static_cast<float>(x)))); });
 }
 
 TEST_P(RowOps, RoundKeepsSpecialValues) {
@@ -85,7 +90,8 @@ TEST_P(RowOps, AddAndMulInPlace) {
   for (int64_t columns : {24, 160}) {
     TestProgram p(Options{64, 3});
     Buffer x = p.buffer("x", 3, columns), y = p.buffer("y", 3, columns);
-    p.phase("\"op\" rows(all) cols(1) by_row do {\n  step.mul " + operands({x, x, y}) + "\n  step.add " + operands({x, x, y}) + "\n}");
+    p.phase("\"op\" rows(all) cols(1) by_row do {\n  step.mul " + operands({x, x, y}) + "\n  step.add " +
+            operands({x, x, y}) + "\n}");
     std::vector<float> a = p.fill(x), b = p.fill(y);
     p.compile(GetParam());
     p.run(3, 2);
@@ -99,18 +105,20 @@ TEST_P(RowOps, ScaleBy) {
   for (size_t i = 0; i < w.size(); ++i)
     w[i] = 0.25f * static_cast<float>(i);
   for (bool one : {false, true})
-    check("scale_by", "", 40, 2, 0,
-          [&](const float *x) {
-            std::vector<double> y;
-            for (size_t i = 0; i < 40; ++i)
-              y.push_back(x[i] * w[one ? 3 : i]);
-            return y;
-          },
-          ", @w", [&](TestProgram &p) { p.vec("w", one ? std::vector<float>{w[3]} : w); });
+    check(
+        "scale_by", "", 40, 2, 0,
+        [&](const float *x) {
+          std::vector<double> y;
+          for (size_t i = 0; i < 40; ++i)
+            y.push_back(x[i] * w[one ? 3 : i]);
+          return y;
+        },
+        ", @w", [&](TestProgram &p) { p.vec("w", one ? std::vector<float>{w[3]} : w); });
 }
 
 TEST_P(RowOps, Norm) {
-  for (auto [columns, group, offset] : {std::tuple(160, 160, 0.0), std::tuple(96, 24, 1.0), std::tuple(1536, 256, 0.0)}) {
+  for (auto [columns, group, offset] :
+       {std::tuple(160, 160, 0.0), std::tuple(96, 24, 1.0), std::tuple(1536, 256, 0.0)}) {
     std::vector<float> w;
     for (int64_t i = 0; i < group; ++i)
       w.push_back(0.5f + 0.001f * static_cast<float>(i));
@@ -126,7 +134,8 @@ TEST_P(RowOps, Norm) {
       }
       return y;
     };
-    std::string attributes = "group = " + std::to_string(group) + ", eps = 1.0e-6, offset = " + std::to_string(offset) + " : f64";
+    std::string attributes =
+        "group = " + std::to_string(group) + ", eps = 1.0e-6, offset = " + std::to_string(offset) + " : f64";
     check("norm", attributes, columns, 3, 8 * kUlp, expected, ", @w", [&](TestProgram &p) { p.vec("w", w); });
     std::fill(w.begin(), w.end(), static_cast<float>(1 - offset));
     check("norm", "group = " + std::to_string(group) + ", eps = 1.0e-6", columns, 3, 8 * kUlp, expected);
@@ -147,21 +156,26 @@ TEST_P(RowOps, Softmax) {
 }
 
 TEST_P(RowOps, RopeTable) {
-  for (auto [headDim, angles, theta, factor] : {std::tuple(256, 128, 1e4, 1.0), std::tuple(512, 64, 1e6, 1.0), std::tuple(24, 12, 1e4, 8.0)}) {
+  for (auto [headDim, angles, theta, factor] :
+       {std::tuple(256, 128, 1e4, 1.0), std::tuple(512, 64, 1e6, 1.0), std::tuple(24, 12, 1e4, 8.0)}) {
     TestProgram p(Options{262144, 4});
     Buffer table = p.buffer("table", 4, 2 * angles);
-    p.phase("\"op\" rows(all) cols(1) do {\n  step.rope_table " + table.name + " {head_dim = " + std::to_string(headDim) +
-            ", angles = " + std::to_string(angles) + ", theta = " + std::to_string(theta) + ", factor = " + std::to_string(factor) +
+    p.phase("\"op\" rows(all) cols(1) do {\n  step.rope_table " + table.name +
+            " {head_dim = " + std::to_string(headDim) + ", angles = " + std::to_string(angles) +
+            ", theta = " + std::to_string(theta) + ", factor = " + std::to_string(factor) +
             "} : " + table.type + "\n}");
     p.compile(GetParam());
     for (int64_t first : {0, 1000, 262140}) {
       p.run(4, 1, first);
       for (int64_t r = 0; r < 4; ++r)
         for (int64_t i = 0; i < angles; ++i) {
-          float power = static_cast<float>(std::pow(theta, static_cast<double>(static_cast<float>(2 * i) / static_cast<float>(headDim))));
+          float power = static_cast<float>(
+              std::pow(theta, static_cast<double>(static_cast<float>(2 * i) / static_cast<float>(headDim))));
           float angle = static_cast<float>(first + r) * (1.0f / power / static_cast<float>(factor));
-          ASSERT_NEAR(p.f32(table)[r * 2 * angles + i], std::cos(double(angle)), 2 * kUlp) << "position " << first + r << " angle " << i;
-          ASSERT_NEAR(p.f32(table)[r * 2 * angles + angles + i], std::sin(double(angle)), 2 * kUlp) << first + r << " " << i;
+          ASSERT_NEAR(p.f32(table)[r * 2 * angles + i], std::cos(double(angle)), 2 * kUlp)
+              << "position " << first + r << " angle " << i;
+          ASSERT_NEAR(p.f32(table)[r * 2 * angles + angles + i], std::sin(double(angle)), 2 * kUlp)
+              << first + r << " " << i;
         }
     }
   }
@@ -171,9 +185,12 @@ TEST_P(RowOps, Rope) {
   for (auto [heads, dim, angles] : {std::tuple(3, 32, 16), std::tuple(2, 64, 8), std::tuple(2, 24, 5)})
     for (bool inPlace : {true, false}) {
       TestProgram p(Options{64, 2});
-      Buffer x = p.buffer("x", 2, heads * dim), y = inPlace ? x : p.buffer("y", 2, heads * dim), t = p.buffer("t", 2, 2 * angles);
-      p.phase("\"op\" rows(all) cols(1) do {\n  step.rope " +
-              operands({y, x, t}, "head_dim = " + std::to_string(dim) + ", angles = " + std::to_string(angles)) + "\n}");
+      Buffer x = p.buffer("x", 2, heads * dim), y = inPlace ? x : p.buffer("y", 2, heads * dim),
+             t = p.buffer("t", 2, 2 * angles);
+      p.phase(
+          "\"op\" rows(all) cols(1) do {\n  step.rope " +
+          operands({y, x, t}, "head_dim = " + std::to_string(dim) + ", angles = " + std::to_string(angles)) +
+          "\n}");
       std::vector<float> in = p.fill(x), table = p.fill(t);
       p.compile(GetParam());
       p.run(2, 1);
@@ -181,8 +198,10 @@ TEST_P(RowOps, Rope) {
       for (int64_t r = 0; r < 2; ++r)
         for (int64_t h = 0; h < heads; ++h)
           for (int64_t i = 0; i < angles; ++i) {
-            size_t low = static_cast<size_t>((r * heads + h) * dim + i), high = low + static_cast<size_t>(dim / 2);
-            double c = table[static_cast<size_t>(r * 2 * angles + i)], s = table[static_cast<size_t>(r * 2 * angles + angles + i)];
+            size_t low = static_cast<size_t>((r * heads + h) * dim + i),
+                   high = low + static_cast<size_t>(dim / 2);
+            double c = table[static_cast<size_t>(r * 2 * angles + i)],
+                   s = table[static_cast<size_t>(r * 2 * angles + angles + i)];
             expected[low] = in[low] * c - in[high] * s;
             expected[high] = in[high] * c + in[low] * s;
           }
@@ -191,13 +210,15 @@ TEST_P(RowOps, Rope) {
 }
 
 TEST_P(RowOps, Embed) {
-  for (const char *format : {"rows_f32", "rows_bf16", "rows_f16", "rows_q8", "f32p16", "bf16p16", "f16p16", "q8p16", "q4p16"})
+  for (const char *format :
+       {"rows_f32", "rows_bf16", "rows_f16", "rows_q8", "f32p16", "bf16p16", "f16p16", "q8p16", "q4p16"})
     for (int64_t k : {24, 80, 128}) {
       PackedWeight w = randomWeight(format, 48, k, 11);
       TestProgram p(Options{64, 3});
       Buffer y = p.buffer("y", 3, k);
       p.weight("w", w.fields(16), w.bytes);
-      p.phase("\"op\" rows(all) cols(1) by_row do {\n  step.embed " + y.name + ", @w {scale = 4.0} : " + y.type + "\n}");
+      p.phase("\"op\" rows(all) cols(1) by_row do {\n  step.embed " + y.name +
+              ", @w {scale = 4.0} : " + y.type + "\n}");
       p.compile(GetParam());
       std::vector<int32_t> tokens{0, 47, 18};
       p.run(3, 2, 0, tokens);

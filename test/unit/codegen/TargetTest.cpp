@@ -11,7 +11,9 @@ using namespace gemmac;
 
 namespace {
 
-bool has(const Target &t, const char *feature) { return std::find(t.features.begin(), t.features.end(), feature) != t.features.end(); }
+bool has(const Target &t, const char *feature) {
+  return std::find(t.features.begin(), t.features.end(), feature) != t.features.end();
+}
 
 TEST(Target, Levels) {
   Target v3 = llvm::cantFail(lookupTarget("x86-64-v3"));
@@ -38,9 +40,10 @@ TEST(Target, UnknownNamesAreRefusedWithTheList) {
     ASSERT_FALSE(static_cast<bool>(t)) << name;
     llvm::handleAllErrors(t.takeError(), [&](const Failure &failure) {
       EXPECT_EQ(failure.exitCode(), ExitCode::Usage);
-      EXPECT_EQ(failure.text(), "--march: found \"" + std::string(name) +
-                                    "\", expected one of native, x86-64-v3, x86-64-v4, cascadelake, icelake-server, "
-                                    "sapphirerapids, znver4, znver5");
+      EXPECT_EQ(failure.text(),
+                "--march: found \"" + std::string(name) +
+                    "\", expected one of native, x86-64-v3, x86-64-v4, cascadelake, icelake-server, "
+                    "sapphirerapids, znver4, znver5");
     });
   }
 }

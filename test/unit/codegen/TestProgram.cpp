@@ -59,28 +59,34 @@ struct TestProgram::Code {
   int64_t scratchBytes = 0;
 };
 
-Buffer TestProgram::buffer(const std::string &name, int64_t rows, int64_t columns, const std::string &element, bool isPrivate) {
+Buffer TestProgram::buffer(const std::string &name, int64_t rows, int64_t columns, const std::string &element,
+                           bool isPrivate) {
   int64_t &end = isPrivate ? scratchSize : arenaSize;
   Buffer b{"%" + name,
-           "memref<" + std::to_string(rows) + "x" + std::to_string(columns) + "x" + element + (isPrivate ? ", \"private\">" : ">"),
+           "memref<" + std::to_string(rows) + "x" + std::to_string(columns) + "x" + element +
+               (isPrivate ? ", \"private\">" : ">"),
            end, rows, columns};
-  buffers += "    %" + name + " = step.buffer \"" + name + "\" {offset = " + std::to_string(end) + "} : " + b.type + "\n";
+  buffers += "    %" + name + " = step.buffer \"" + name + "\" {offset = " + std::to_string(end) +
+             "} : " + b.type + "\n";
   end += (rows * columns * (element == "i8" ? 1 : 4) + 63) / 64 * 64;
   return b;
 }
 
-Buffer TestProgram::tile(const std::string &name, const Buffer &of, int64_t offset, int64_t stride, int64_t width) {
+Buffer TestProgram::tile(const std::string &name, const Buffer &of, int64_t offset, int64_t stride,
+                         int64_t width) {
   std::string tail = of.type.substr(of.type.find('x', of.type.find('x') + 1));
   std::string type = "memref<" + std::to_string(of.rows) + "x" + std::to_string(width) + tail;
   Buffer b{"%" + name, type, 0, of.rows, width};
-  b.name += " = step.tile " + of.name + " {offset = " + std::to_string(offset) + ", stride = " + std::to_string(stride) +
-            ", width = " + std::to_string(width) + "} : " + of.type + " -> " + type;
+  b.name += " = step.tile " + of.name + " {offset = " + std::to_string(offset) +
+            ", stride = " + std::to_string(stride) + ", width = " + std::to_string(width) + "} : " + of.type +
+            " -> " + type;
   return b;
 }
 
 void TestProgram::weight(const std::string &name, const std::string &fields, const std::vector<char> &bytes) {
   weights.resize((weights.size() + 63) / 64 * 64);
-  symbols += "  step.weight @" + name + " " + fields + ", sources = [@source], offset = " + std::to_string(weights.size()) +
+  symbols += "  step.weight @" + name + " " + fields +
+             ", sources = [@source], offset = " + std::to_string(weights.size()) +
              ", bytes = " + std::to_string((bytes.size() + 63) / 64 * 64) + "}\n";
   weights.insert(weights.end(), bytes.begin(), bytes.end());
 }
@@ -91,13 +97,14 @@ void TestProgram::vec(const std::string &name, const std::vector<float> &values)
   weight(name, "vec {n = " + std::to_string(values.size()) + ", k = 1, tile = 1", bytes);
 }
 
-std::pair<Buffer, Buffer> TestProgram::cache(const std::string &name, int64_t heads, int64_t headDim, int64_t window, int64_t slots,
-                                             const std::string &type) {
+std::pair<Buffer, Buffer> TestProgram::cache(const std::string &name, int64_t heads, int64_t headDim,
+                                             int64_t window, int64_t slots, const std::string &type) {
   int64_t bytes = (heads * slots * headDim * (type == "f32" ? 4 : 2) + 63) / 64 * 64;
   Buffer k{"", "", arenaSize, 1, bytes}, v{"", "", arenaSize + bytes, 1, bytes};
-  symbols += "  step.cache @" + name + " " + type + " {heads = " + std::to_string(heads) + ", head_dim = " + std::to_string(headDim) +
-             ", window = " + std::to_string(window) + ", slots = " + std::to_string(slots) +
-             ", k_offset = " + std::to_string(k.offset) + ", v_offset = " + std::to_string(v.offset) + "}\n";
+  symbols += "  step.cache @" + name + " " + type + " {heads = " + std::to_string(heads) +
+             ", head_dim = " + std::to_string(headDim) + ", window = " + std::to_string(window) +
+             ", slots = " + std::to_string(slots) + ", k_offset = " + std::to_string(k.offset) +
+             ", v_offset = " + std::to_string(v.offset) + "}\n";
   arenaSize += 2 * bytes;
   return {k, v};
 }
@@ -110,9 +117,11 @@ void TestProgram::phase(const std::string &text) {
 
 std::string TestProgram::text() const {
   return "step.program @test attributes {context = " + std::to_string(options.context) +
-         ", chunk = " + std::to_string(options.rows) + ", batch = 1, arena_bytes = " + std::to_string(arenaSize) +
-         ", scratch_bytes = " + std::to_string(scratchSize) + ", weight_bytes = " + std::to_string(weights.size()) + "} {\n" +
-         symbols + "  step.entry @test logits(none) attributes {rows = " + std::to_string(options.rows) + "} {\n" +
+         ", chunk = " + std::to_string(options.rows) +
+         ", batch = 1, arena_bytes = " + std::to_string(arenaSize) +
+         ", scratch_bytes = " + std::to_string(scratchSize) +
+         ", weight_bytes = " + std::to_string(weights.size()) + "} {\n" + symbols +
+         "  step.entry @test logits(none) attributes {rows = " + std::to_string(options.rows) + "} {\n" +
          buffers + body + "    step.yield\n  }\n}\n";
 }
 
@@ -142,7 +151,8 @@ void TestProgram::compile(const std::string &targetName, unsigned level) {
   auto &library = code->jit->getMainJITDylib();
   llvm::orc::SymbolMap provided;
   auto provide = [&](const char *name, auto *function) {
-    provided[code->jit->mangleAndIntern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function), llvm::JITSymbolFlags::Exported};
+    provided[code->jit->mangleAndIntern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function),
+                                                  llvm::JITSymbolFlags::Exported};
   };
   provide("gm_barrier", &testBarrier);
   provide("memcpy", &std::memcpy);
@@ -183,7 +193,8 @@ void TestProgram::run(int64_t rows, int workers, int64_t first, std::vector<int3
     Aligned scratch;
     scratch.allocate(static_cast<size_t>(code->scratchBytes) + 64);
     std::memset(scratch.data(), 0xff, scratch.size); // NaN: nobody may rely on what scratch holds
-    GmStep step{arena.data(), packed.data(), scratch.data(), tokens.data(), positions.data(), rows, counters.data(), worker, &barrier};
+    GmStep step{arena.data(), packed.data(),   scratch.data(), tokens.data(), positions.data(),
+                rows,         counters.data(), worker,         &barrier};
     code->entry(&step);
   };
   std::vector<std::thread> threads;
@@ -194,7 +205,8 @@ void TestProgram::run(int64_t rows, int workers, int64_t first, std::vector<int3
     t.join();
 }
 
-std::string operands(const std::vector<Buffer> &buffers, const std::string &attributes, const std::string &symbols) {
+std::string operands(const std::vector<Buffer> &buffers, const std::string &attributes,
+                     const std::string &symbols) {
   std::string names, types;
   for (const Buffer &b : buffers) {
     names += (names.empty() ? "" : ", ") + b.name.substr(0, b.name.find(' '));

@@ -1,5 +1,5 @@
-// Small step programs, written as text, compiled and run in this process: buffers get offsets one behind the other,
-// weights come packed from PackedWeight, workers are threads with a barrier like the runtime's.
+// Small step programs, written as text, compiled and run in this process: buffers get offsets one behind the
+// other, weights come packed from PackedWeight, workers are threads with a barrier like the runtime's.
 #pragma once
 
 #include "runtime/Abi.h"
@@ -34,14 +34,15 @@ public:
   explicit TestProgram(Options options) : options(options) {}
 
   /// A buffer of the entry; element "f32", "i8" or "i32".
-  Buffer buffer(const std::string &name, int64_t rows, int64_t columns, const std::string &element = "f32", bool isPrivate = false);
+  Buffer buffer(const std::string &name, int64_t rows, int64_t columns, const std::string &element = "f32",
+                bool isPrivate = false);
   Buffer tile(const std::string &name, const Buffer &of, int64_t offset, int64_t stride, int64_t width);
   /// A weight symbol with its packed bytes; `fields` = "FORMAT {n = .., k = .., tile = ..".
   void weight(const std::string &name, const std::string &fields, const std::vector<char> &bytes);
   void vec(const std::string &name, const std::vector<float> &values);
   /// A cache symbol; its halves are returned as buffers that data() can address.
-  std::pair<Buffer, Buffer> cache(const std::string &name, int64_t heads, int64_t headDim, int64_t window, int64_t slots,
-                                  const std::string &type);
+  std::pair<Buffer, Buffer> cache(const std::string &name, int64_t heads, int64_t headDim, int64_t window,
+                                  int64_t slots, const std::string &type);
   /// One phase: text after "step.phase "; a barrier goes in between.
   void phase(const std::string &text);
   /// A line before the next phase's barrier.
@@ -51,8 +52,8 @@ public:
   std::string text() const;
   /// Compiles for `target`; the program can be run after it.
   void compile(const std::string &target, unsigned level = 2);
-  /// Runs the entry with `workers` threads on a fresh copy of the arena's initial contents; `rows` live rows from
-  /// position `first` on, tokens as given.
+  /// Runs the entry with `workers` threads on a fresh copy of the arena's initial contents; `rows` live rows
+  /// from position `first` on, tokens as given.
   void run(int64_t rows, int workers, int64_t first = 0, std::vector<int32_t> tokens = {});
 
   template <typename T> T *data(const Buffer &b) { return reinterpret_cast<T *>(arena.data() + b.offset); }
@@ -91,7 +92,8 @@ public:
 };
 
 /// "%name : type" pairs of an op: operands, then their types.
-std::string operands(const std::vector<Buffer> &buffers, const std::string &attributes = "", const std::string &symbols = "");
+std::string operands(const std::vector<Buffer> &buffers, const std::string &attributes = "",
+                     const std::string &symbols = "");
 
 /// |x - y| <= bound * max(1, |y|) on each element.
 void expectClose(const float *x, const std::vector<double> &y, double bound, const std::string &what);

@@ -50,6 +50,14 @@ TEST_F(StepPlan, BufferOutsideOfTheArena) {
   EXPECT_EQ(run({0}), "memory plan: z: ends at byte 224, expected at most 192");
 }
 
+TEST_F(StepPlan, ArenaThatIsTooLarge) {
+  loadStep({{1, 2}, {3, 4}}, "", "", kChain);
+  program().setArenaBytes(int64_t(1) << 50);
+  EXPECT_EQ(run({0}),
+            "memory plan: p: needs 1125899906842624 bytes, expected at most 8589934592; choose a smaller "
+            "context or chunk");
+}
+
 TEST_F(StepPlan, UnwrittenMemoryIsNaN) {
   loadStep({{1, 2}}, "", "", kChain);
   program().setArenaBytes(256);
