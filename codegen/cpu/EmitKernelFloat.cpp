@@ -32,6 +32,7 @@ public:
   /// Even and odd k apart: a 16-bit pair splits that way, and twice as many multiply-adds are in flight.
   int64_t chains() const override { return 2; }
   int64_t stepsPerSuperblock() const override { return kSuperblockK / kStepK; }
+  int64_t stepBytes() const override { return superblockBytes(format) / stepsPerSuperblock(); }
 
   SmallVector<Value> step(const Block &block, Value t, ValueRange acc) override {
     SmallVector<Value> sums(acc);
@@ -86,6 +87,7 @@ public:
       table = nibbleTable();
   }
   int64_t stepsPerSuperblock() const override { return kSuperblockK / kScaleGroup; }
+  int64_t stepBytes() const override { return superblockBytes(format) / stepsPerSuperblock(); }
 
   SmallVector<Value> step(const Block &block, Value t, ValueRange acc) override {
     Value group = k.rem(t, 2);

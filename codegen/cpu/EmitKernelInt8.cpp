@@ -21,6 +21,7 @@ public:
                                             : Widen) {}
 
   int64_t stepsPerSuperblock() const override { return 1; }
+  int64_t stepBytes() const override { return superblockBytes(format); }
   SmallVector<Value> step(const Block &block, Value t, ValueRange acc) override;
 
 private:

@@ -7,9 +7,10 @@ using namespace mlir;
 
 namespace gemmac::cpu {
 
-func::FuncOp KernelLibrary::matmul(step::Format format, step::Act act, bool odd) {
+func::FuncOp KernelLibrary::matmul(step::Format format, step::Act act, int64_t panels) {
+  const int64_t streams = panelStreams(target, format, act, panels);
   std::string name =
-      ("matmul_" + stringifyFormat(format) + (act == step::Act::I8 ? "_i8" : "_f32") + (odd ? "_odd" : ""))
+      ("matmul_" + stringifyFormat(format) + (act == step::Act::I8 ? "_i8_x" : "_f32_x") + Twine(streams))
           .str();
   func::FuncOp &function = functions[name];
   if (function)
@@ -20,7 +21,7 @@ func::FuncOp KernelLibrary::matmul(step::Format format, step::Act act, bool odd)
   OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
   KernelBuilder k(builder, function.getLoc(), target);
   auto a = function.getArguments();
-  emitMatmulBody(k, {a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]}, format, act, odd);
+  emitMatmulBody(k, {a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]}, format, act, streams);
   func::ReturnOp::create(builder, function.getLoc());
   return function;
 }
@@ -30,7 +31,7 @@ void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value act
   KernelBuilder &k = e.k;
   int64_t count = weight.getTile() / kPanelRows;
   func::FuncOp kernel =
-      e.library.matmul(weight.getFormat(), act == step::Act::I8 ? act : step::Act::F32, count % 2 != 0);
+      e.library.matmul(weight.getFormat(), act == step::Act::I8 ? act : step::Act::F32, count);
   Value superblocks = k.c(paddedK(weight.getK()) / kSuperblockK);
   func::CallOp::create(
       k.builder(), k.location(), kernel,

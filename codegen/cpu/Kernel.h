@@ -27,6 +27,8 @@ public:
   virtual int64_t chains() const { return 1; }
   /// Steps that one superblock of 64 k takes.
   virtual int64_t stepsPerSuperblock() const = 0;
+  /// Bytes of a panel that a step reads.
+  virtual int64_t stepBytes() const = 0;
   /// Step t: accumulators [row][panel][chain] -> the same.
   virtual llvm::SmallVector<mlir::Value> step(const Block &block, mlir::Value t, mlir::ValueRange acc) = 0;
   /// Block shape for many rows: as large as the registers allow.

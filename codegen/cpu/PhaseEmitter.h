@@ -36,8 +36,9 @@ public:
   KernelLibrary(mlir::ModuleOp module, const Target &target) : module(module), target(target) {}
 
   /// rows x panels product: (act, act row bytes, weights, dst, dst row bytes, rows, superblocks, panels).
-  /// `act` is F32 for bf16 activations too: they are f32 in memory. `odd`: panels is odd (else it is even).
-  mlir::func::FuncOp matmul(step::Format format, step::Act act, bool odd);
+  /// `act` is F32 for bf16 activations too: they are f32 in memory. `panels`: how many a call has; functions
+  /// are shared by the counts that read equally many panels side by side.
+  mlir::func::FuncOp matmul(step::Format format, step::Act act, int64_t panels);
   /// A constant table of f32; returns its symbol.
   std::string table(llvm::ArrayRef<float> values);
   /// (GmStep, weights, bytes per task, bytes): prefetches the start of the task that this worker is likely to
@@ -168,6 +169,9 @@ std::pair<Value, Value> emitCosSin(KernelBuilder &k, Value angle);
 struct MatmulArgs {
   Value act, actLd, weights, dst, dstLd, rows, superblocks, panels;
 };
-void emitMatmulBody(KernelBuilder &k, const MatmulArgs &args, step::Format format, step::Act act, bool odd);
+/// How many of a task's `panels` a single row reads side by side: a power of two that divides them.
+int64_t panelStreams(const Target &target, step::Format format, step::Act act, int64_t panels);
+void emitMatmulBody(KernelBuilder &k, const MatmulArgs &args, step::Format format, step::Act act,
+                    int64_t streams);
 
 } // namespace gemmac::cpu

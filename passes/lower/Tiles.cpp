@@ -7,8 +7,10 @@ namespace gemmac::lower {
 
 /// A task should stream at least / at most this many bytes: below, claiming it costs too much; above, the
 /// last tasks of a phase leave workers idle for too long.
-static constexpr int64_t kSmallTask = 8 << 10, kLargeTask = 128 << 10;
-static constexpr int64_t kManyTasks = 32;
+static constexpr int64_t kSmallTask = 8 << 10, kLargeTask = 256 << 10;
+/// Fewer tasks than this leave workers idle; more of them are smaller, with fewer panels side by side for the
+/// kernel to stream.
+static constexpr int64_t kManyTasks = 16;
 
 int64_t paddedRows(llvm::ArrayRef<int64_t> n, int64_t tile) {
   int64_t rows = 0;
@@ -24,7 +26,7 @@ int64_t pickTile(llvm::ArrayRef<int64_t> n, int64_t k, step::Format format) {
   const int64_t panel = panelBytes(format, k);
   // First without padding, then with at most an eighth of it.
   for (int64_t padding : {int64_t(0), total / 8}) {
-    for (int64_t tile : {64, 32, 16}) {
+    for (int64_t tile : {128, 64, 32, 16}) {
       int64_t padded = paddedRows(n, tile);
       int64_t bytes = tile / kPanelRows * panel;
       if (padded - total > padding || (bytes > kLargeTask && tile > 16))

@@ -9,9 +9,8 @@
 namespace gemmac::lower {
 
 /// Columns of a task for products with the outputs `n` (one number per source, stacked) of `k` inputs each: a
-/// multiple of
-/// 16. Aims at tasks of 32 to 128 KB of weights and at least 32 of them, without padding where the shapes
-/// allow.
+/// multiple of 16. Aims at tasks of 32 to 256 KB of weights and at least 16 of them, without padding where
+/// the shapes allow.
 int64_t pickTile(llvm::ArrayRef<int64_t> n, int64_t k, step::Format format);
 
 /// Columns that each of `sources` interleaved sources (gate and up) of n outputs gives to a task.

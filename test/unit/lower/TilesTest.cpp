@@ -9,19 +9,19 @@ using namespace gemmac;
 using namespace gemmac::lower;
 using step::Format;
 
-TEST(Tiles, LargeVocabularyGetsTilesOf64) {
-  EXPECT_EQ(pickTile({262144}, 1536, Format::Q4P16), 64);
-  EXPECT_EQ(pickTile({262144}, 1536, Format::Q8P16), 64);
+TEST(Tiles, LargeVocabularyGetsEightPanels) {
+  EXPECT_EQ(pickTile({262144}, 1536, Format::Q4P16), 128);
+  EXPECT_EQ(pickTile({262144}, 1536, Format::Q8P16), 128);
 }
 
-TEST(Tiles, TasksStayBelow128KilobytesWherePossible) {
+TEST(Tiles, TasksStayBelow256KilobytesWherePossible) {
   // 16 rows of 6144 bf16 are 192 KiB already.
   EXPECT_EQ(pickTile({1536}, 6144, Format::BF16P16), 16);
-  EXPECT_EQ(pickTile({1536}, 6144, Format::Q4P16), 32);
+  EXPECT_EQ(pickTile({1536}, 6144, Format::Q4P16), 64);
   for (int64_t k : {256, 1536, 2560, 3840, 5376})
     for (Format format : {Format::F32P16, Format::BF16P16, Format::Q8P16, Format::Q4P16}) {
       int64_t tile = pickTile({8192}, k, format);
-      EXPECT_TRUE(tile == 16 || tile / 16 * panelBytes(format, k) <= 128 << 10) << k;
+      EXPECT_TRUE(tile == 16 || tile / 16 * panelBytes(format, k) <= 256 << 10) << k;
     }
 }
 
@@ -42,7 +42,7 @@ TEST(Tiles, PrefersTilesWithoutPadding) {
 
 TEST(Tiles, InterleavedTilesDivideTheOutputs) {
   EXPECT_EQ(pickInterleavedTile(6144, 2, 1536, Format::Q4P16), 64);
-  EXPECT_EQ(pickInterleavedTile(6144, 2, 1536, Format::BF16P16), 16);
+  EXPECT_EQ(pickInterleavedTile(6144, 2, 1536, Format::BF16P16), 32);
   EXPECT_EQ(pickInterleavedTile(96, 2, 64, Format::Q4P16), 16);
   // A task is at least 16 columns of each source.
   EXPECT_EQ(pickInterleavedTile(8, 2, 64, Format::Q4P16), 16);
