@@ -3,13 +3,13 @@
 #include "frontend/Checkpoint.h"
 
 #include "frontend/Diagnostic.h"
+#include "frontend/GgufCheckpoint.h"
 #include "frontend/Json.h"
 #include "frontend/Safetensors.h"
 #include "frontend/TextTensors.h"
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
 #include <set>
@@ -20,19 +20,12 @@ namespace fs = llvm::sys::fs;
 namespace {
 
 constexpr llvm::StringLiteral expectedDirectory =
-    "give a Hugging Face directory: config.json, model.safetensors and tokenizer.json";
+    "give a Hugging Face directory (config.json, model.safetensors and tokenizer.json) or a GGUF file";
 
 std::string inDirectory(llvm::StringRef directory, llvm::StringRef name) {
   llvm::SmallString<256> path(directory);
   llvm::sys::path::append(path, name);
   return path.str().str();
-}
-
-bool isGguf(llvm::StringRef path) {
-  if (path.ends_with_insensitive(".gguf"))
-    return true;
-  auto start = llvm::MemoryBuffer::getFileSlice(path, 4, 0);
-  return start && (*start)->getBuffer() == "GGUF";
 }
 
 /// Success if `path` is a directory with a config.json; otherwise what it is instead.
@@ -44,8 +37,7 @@ llvm::Error checkDirectory(llvm::StringRef path) {
                                                                     : error.message(),
                       expectedDirectory);
   if (fs::is_regular_file(status))
-    return isGguf(path) ? inputError(path, "", "GGUF is not supported yet", expectedDirectory)
-                        : inputError(path, "", "is a file, expected a directory", expectedDirectory);
+    return inputError(path, "", "is neither a directory nor a GGUF file", expectedDirectory);
   if (!fs::is_directory(status))
     return inputError(path, "", "is not a directory", expectedDirectory);
   std::string config = inDirectory(path, "config.json");
@@ -59,10 +51,8 @@ llvm::Error checkDirectory(llvm::StringRef path) {
     return inputError(path, "", "is an empty directory, expected config.json in it", expectedDirectory);
   for (; !error && entry != end; entry.increment(error))
     if (llvm::StringRef(entry->path()).ends_with_insensitive(".gguf"))
-      return inputError(config, "",
-                        "no such file; the directory holds " + entry->path() +
-                            ", and GGUF is not supported yet",
-                        expectedDirectory);
+      return inputError(config, "", "no such file, but the directory holds a GGUF file",
+                        "give that file itself: " + entry->path());
   return inputError(config, "", "no such file", expectedDirectory);
 }
 
@@ -87,31 +77,6 @@ std::string findPrefix(const TensorSource &tensors, const ModelConfig &config) {
         return prefix.str();
   bool flat = llvm::StringRef(config.modelType).ends_with("_text");
   return flat ? "model." : "model.language_model.";
-}
-
-llvm::Error checkTensor(const TensorSource &tensors, const ExpectedTensor &expected) {
-  const TensorInfo *found = tensors.find(expected.name);
-  std::string shape = shapeText(expected.shape) + " (" + expected.what + ")";
-  if (!found)
-    return inputError(tensors.primaryFile(), expected.name, "missing, expected a tensor of shape " + shape,
-                      "the download is incomplete, or config.json is of another model");
-  if (llvm::ArrayRef<int64_t>(found->shape) != llvm::ArrayRef<int64_t>(expected.shape))
-    return inputError(found->file, expected.name,
-                      "found shape " + shapeText(found->shape) + ", expected " + shape +
-                          " by the sizes in config.json");
-  if (!isWeightType(found->dtype))
-    return inputError(found->file, expected.name,
-                      "found dtype " + dtypeName(found->dtype) + ", expected BF16, F16 or F32");
-  if (found->length > eagerFiniteCheckBytes)
-    return llvm::Error::success();
-  return checkFinite(tensors, *found);
-}
-
-llvm::Error checkTensors(const TensorSource &tensors, const ModelConfig &config) {
-  for (const ExpectedTensor &expected : expectedTensors(config))
-    if (llvm::Error error = checkTensor(tensors, expected))
-      return error;
-  return llvm::Error::success();
 }
 
 llvm::Expected<TokenizerData> loadTokenizer(llvm::StringRef directory, int64_t vocab) {
@@ -162,6 +127,8 @@ void uniteStops(Checkpoint &checkpoint) {
 } // namespace
 
 llvm::Expected<Checkpoint> gemmac::loadCheckpoint(llvm::StringRef path) {
+  if (isGguf(path) && !fs::is_directory(path))
+    return loadGgufCheckpoint(path);
   if (llvm::Error error = checkDirectory(path))
     return error;
   Checkpoint checkpoint;

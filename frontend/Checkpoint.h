@@ -1,5 +1,5 @@
-// A checkpoint as the compiler sees it: configuration, tensors, tokenizer and generation defaults of one Hugging Face
-// directory. loadCheckpoint() reads everything but the tensors' contents, and checks all of it.
+// A checkpoint as the compiler sees it: configuration, tensors, tokenizer and generation defaults of one
+// Hugging Face directory. loadCheckpoint() reads everything but the tensors' contents, and checks all of it.
 #pragma once
 
 #include "frontend/Config.h"

@@ -130,38 +130,44 @@ void readWindows(ConfigReader &reader) {
     layer.window = layer.full ? 0 : window;
 }
 
-/// The last num_kv_shared_layers read K and V of the last layer before them that has their type
-/// (gemma4.md 2.6).
+/// KV sharing, and the double width that it brings (gemma4.md 2.6).
 void readSharing(ConfigReader &reader) {
-  std::vector<LayerConfig> &layers = reader.config.layers;
   if (reader.isGemma3())
     return;
+  std::vector<LayerConfig> &layers = reader.config.layers;
   const JsonObject &text = reader.text;
-  auto count = static_cast<int64_t>(layers.size());
-  int64_t shared = text.integerOr("num_kv_shared_layers", 0, 0, count - 1);
+  int64_t shared = text.integerOr("num_kv_shared_layers", 0, 0, static_cast<int64_t>(layers.size()) - 1);
   bool wide = text.booleanOr("use_double_wide_mlp", false);
-  int64_t last[2] = {-1, -1}; // by `full`
-  for (int64_t i = 0; i < count - shared; ++i)
-    last[layers[static_cast<size_t>(i)].full] = i;
-  for (int64_t i = count - shared; i < count; ++i) {
-    LayerConfig &layer = layers[static_cast<size_t>(i)];
-    layer.kvSource = last[layer.full];
-    if (layer.kvSource < 0)
-      return text.mismatch("num_kv_shared_layers",
-                           "fewer: layer " + llvm::Twine(i) + " is " + (layer.full ? "full" : "sliding") +
-                               " attention, and no layer of that type before layer " +
-                               llvm::Twine(count - shared) + " has keys and values to share");
-    const LayerConfig &source = layers[static_cast<size_t>(layer.kvSource)];
-    if (source.headDim != layer.headDim || source.kvHeads != layer.kvHeads)
-      return text.mismatch("num_kv_shared_layers",
-                           "layers of equal head_dim and num_key_value_heads: layer " + llvm::Twine(i) +
-                               " cannot read the keys of layer " + llvm::Twine(layer.kvSource));
-    if (wide)
+  if (std::string problem = shareKeysAndValues(layers, shared); !problem.empty())
+    return text.mismatch("num_kv_shared_layers", problem);
+  for (LayerConfig &layer : layers)
+    if (wide && layer.kvSource >= 0)
       layer.intermediate *= 2;
-  }
 }
 
 } // namespace
+
+std::string gemmac::shareKeysAndValues(std::vector<LayerConfig> &layers, int64_t shared) {
+  auto own = static_cast<int64_t>(layers.size()) - shared;
+  int64_t last[2] = {-1, -1}; // by `full`
+  for (int64_t i = 0; i < static_cast<int64_t>(layers.size()); ++i) {
+    LayerConfig &layer = layers[static_cast<size_t>(i)];
+    if (i < own) {
+      last[layer.full] = i;
+      continue;
+    }
+    layer.kvSource = last[layer.full];
+    if (layer.kvSource < 0)
+      return "fewer: layer " + std::to_string(i) + " is " + (layer.full ? "full" : "sliding") +
+             " attention, and no layer of that type before layer " + std::to_string(own) +
+             " has keys and values to share";
+    const LayerConfig &source = layers[static_cast<size_t>(layer.kvSource)];
+    if (source.headDim != layer.headDim || source.kvHeads != layer.kvHeads)
+      return "layers of equal head_dim and num_key_value_heads: layer " + std::to_string(i) +
+             " cannot read the keys of layer " + std::to_string(layer.kvSource);
+  }
+  return "";
+}
 
 void gemmac::readLayers(ConfigReader &reader) {
   int64_t count = reader.text.integer("num_hidden_layers", 1, maxLayers);

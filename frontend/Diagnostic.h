@@ -1,5 +1,6 @@
-// How the frontend reports bad input: one message that names the file, the field or tensor, what was found, what was
-// expected and what to do; the exit code tells whose fault it is. Input never reaches an assert or an abort.
+// How the frontend reports bad input: one message that names the file, the field or tensor, what was found,
+// what was expected and what to do; the exit code tells whose fault it is. Input never reaches an assert or
+// an abort.
 #pragma once
 
 #include "llvm/ADT/Twine.h"

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "frontend/Json.h"
+#include "frontend/MappedFile.h"
 #include "frontend/TensorSource.h"
 
 #include "llvm/ADT/StringMap.h"
@@ -31,20 +32,22 @@ struct GgufValue {
 class GgufFile {
 public:
   static llvm::Expected<std::unique_ptr<GgufFile>> open(llvm::StringRef path);
-  ~GgufFile();
+  /// Parses what open() maps. `contents` must outlive the result.
+  static llvm::Expected<std::unique_ptr<GgufFile>> parse(llvm::StringRef path,
+                                                         llvm::ArrayRef<uint8_t> contents);
 
   llvm::StringRef path() const { return file; }
   const GgufValue *find(llvm::StringRef key) const;
-  /// In the order of the file; `name` is GGUF's, `shape` outermost first (GGUF stores it innermost first).
+  /// By name; `name` is GGUF's, `shape` outermost first (GGUF stores it innermost first).
   llvm::ArrayRef<TensorInfo> tensors() const { return list; }
   llvm::ArrayRef<uint8_t> bytes(const TensorInfo &tensor) const;
 
 private:
   GgufFile() = default;
   friend class GgufParser;
-  struct Mapping;
   std::string file;
-  std::unique_ptr<Mapping> mapping;
+  MappedFile mapping; ///< empty after parse()
+  llvm::ArrayRef<uint8_t> contents;
   llvm::StringMap<GgufValue> metadata;
   std::vector<TensorInfo> list;
 };

@@ -3,6 +3,7 @@
 
 #include "frontend/Diagnostic.h"
 #include "frontend/Json.h"
+#include "frontend/MappedFile.h"
 
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -197,8 +198,6 @@ llvm::Expected<std::vector<TensorInfo>> gemmac::parseSafetensors(llvm::StringRef
 
 namespace {
 
-using Mapping = llvm::sys::fs::mapped_file_region;
-
 class SafetensorsSource final : public TensorSource {
 public:
   explicit SafetensorsSource(std::string primary) : primary(std::move(primary)) {}
@@ -211,9 +210,8 @@ public:
   }
   llvm::ArrayRef<uint8_t> bytes(const TensorInfo &tensor) const override {
     auto at = files.find(tensor.file);
-    assert(at != files.end() && tensor.offset + tensor.length <= at->second.size());
-    return {reinterpret_cast<const uint8_t *>(at->second.const_data()) + tensor.offset,
-            static_cast<size_t>(tensor.length)};
+    assert(at != files.end() && tensor.offset + tensor.length <= at->second.bytes().size());
+    return at->second.bytes().slice(tensor.offset, tensor.length);
   }
   llvm::StringRef primaryFile() const override { return primary; }
 
@@ -227,35 +225,17 @@ public:
 
 private:
   std::string primary;
-  llvm::StringMap<Mapping> files;
+  llvm::StringMap<MappedFile> files;
   std::vector<TensorInfo> all; ///< by name
 };
 
 llvm::Expected<std::vector<TensorInfo>> SafetensorsSource::addFile(llvm::StringRef path) {
-  namespace fs = llvm::sys::fs;
-  fs::file_status status;
-  if (std::error_code error = fs::status(path, status))
-    return inputError(path, "",
-                      error == std::errc::no_such_file_or_directory ? "no such file" : error.message());
-  if (!fs::is_regular_file(status)) // opening a FIFO would wait for ever
-    return inputError(path, "", "not a regular file");
-  llvm::Expected<fs::file_t> handle = fs::openNativeFileForRead(path);
-  if (!handle)
-    return inputError(path, "", "cannot be opened: " + llvm::toString(handle.takeError()));
-  std::error_code error = fs::status(*handle, status);
-  uint64_t size = status.getSize();
-  Mapping mapping;
-  if (!error && size > 0) // an empty file cannot be mapped; the header check reports it
-    mapping = Mapping(*handle, Mapping::readonly, size, 0, error);
-  fs::closeFile(*handle);
-  if (error)
-    return machineError(path + ": cannot be mapped: " + error.message());
-  llvm::ArrayRef<uint8_t> contents;
-  if (size > 0)
-    contents = {reinterpret_cast<const uint8_t *>(mapping.const_data()), static_cast<size_t>(size)};
-  llvm::Expected<std::vector<TensorInfo>> tensors = parseSafetensors(path, contents);
+  llvm::Expected<MappedFile> file = MappedFile::open(path);
+  if (!file)
+    return file.takeError();
+  llvm::Expected<std::vector<TensorInfo>> tensors = parseSafetensors(path, file->bytes());
   if (tensors)
-    files.try_emplace(path, std::move(mapping));
+    files.try_emplace(path, std::move(*file));
   return tensors;
 }
 

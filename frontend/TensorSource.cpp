@@ -3,6 +3,7 @@
 #include "frontend/TensorSource.h"
 
 #include "frontend/Diagnostic.h"
+#include "frontend/GgmlBlocks.h"
 
 #include <algorithm>
 #include <cassert>
@@ -20,10 +21,13 @@ struct DTypeRow {
 
 /// Indexed by DType.
 constexpr DTypeRow dtypeRows[] = {
-    {DType::F32, 4, "F32"},   {DType::F16, 2, "F16"}, {DType::BF16, 2, "BF16"}, {DType::F64, 8, "F64"},
-    {DType::I8, 1, "I8"},     {DType::U8, 1, "U8"},   {DType::I16, 2, "I16"},   {DType::U16, 2, "U16"},
-    {DType::I32, 4, "I32"},   {DType::U32, 4, "U32"}, {DType::I64, 8, "I64"},   {DType::U64, 8, "U64"},
-    {DType::Bool, 1, "BOOL"},
+    {DType::F32, 4, "F32"},     {DType::F16, 2, "F16"},     {DType::BF16, 2, "BF16"},
+    {DType::F64, 8, "F64"},     {DType::I8, 1, "I8"},       {DType::U8, 1, "U8"},
+    {DType::I16, 2, "I16"},     {DType::U16, 2, "U16"},     {DType::I32, 4, "I32"},
+    {DType::U32, 4, "U32"},     {DType::I64, 8, "I64"},     {DType::U64, 8, "U64"},
+    {DType::Bool, 1, "BOOL"},   {DType::Q4_0, 18, "Q4_0"},  {DType::Q4_1, 20, "Q4_1"},
+    {DType::Q5_0, 22, "Q5_0"},  {DType::Q5_1, 24, "Q5_1"},  {DType::Q8_0, 34, "Q8_0"},
+    {DType::Q4_K, 144, "Q4_K"}, {DType::Q5_K, 176, "Q5_K"}, {DType::Q6_K, 210, "Q6_K"},
 };
 
 float floatOfBits(uint32_t bits) {
@@ -86,7 +90,10 @@ template <typename Bits> int64_t findExponent(llvm::ArrayRef<uint8_t> bytes, Bit
 unsigned gemmac::dtypeSize(DType type) { return dtypeRows[static_cast<size_t>(type)].size; }
 llvm::StringRef gemmac::dtypeName(DType type) { return dtypeRows[static_cast<size_t>(type)].name; }
 bool gemmac::isWeightType(DType type) {
-  return type == DType::F32 || type == DType::F16 || type == DType::BF16;
+  return type == DType::F32 || type == DType::F16 || type == DType::BF16 || isBlockType(type);
+}
+unsigned gemmac::dtypeBlock(DType type) {
+  return isBlockType(type) ? static_cast<unsigned>(blockShape(type).elements) : 1;
 }
 
 int64_t TensorInfo::elements() const {
@@ -96,9 +103,28 @@ int64_t TensorInfo::elements() const {
   return product;
 }
 
+/// Elements of block formats, from any place in a block to any other.
+static void decodeBlocksToF32(DType type, const uint8_t *from, int64_t first,
+                              llvm::MutableArrayRef<float> out) {
+  const BlockShape &shape = blockShape(type);
+  float values[BlockParts::kMost];
+  for (size_t done = 0; done < out.size();) {
+    int64_t index = first + static_cast<int64_t>(done), skip = index % shape.elements;
+    size_t count = std::min(out.size() - done, static_cast<size_t>(shape.elements - skip));
+    const uint8_t *at = from + index / shape.elements * shape.bytes;
+    bool whole = count == static_cast<size_t>(shape.elements);
+    decodeBlock(type, at, whole ? out.data() + done : values);
+    if (!whole)
+      std::memcpy(out.data() + done, values + skip, count * sizeof(float));
+    done += count;
+  }
+}
+
 void gemmac::decodeToF32(DType type, llvm::ArrayRef<uint8_t> bytes, int64_t first,
                          llvm::MutableArrayRef<float> out) {
   assert(isWeightType(type) && first >= 0);
+  if (isBlockType(type))
+    return decodeBlocksToF32(type, bytes.data(), first, out);
   assert((static_cast<uint64_t>(first) + out.size()) * dtypeSize(type) <= bytes.size());
   const uint8_t *from = bytes.data() + static_cast<size_t>(first) * dtypeSize(type);
   if (out.empty())
@@ -115,6 +141,14 @@ int64_t gemmac::firstNonFinite(DType type, llvm::ArrayRef<uint8_t> bytes) {
   assert(isWeightType(type));
   if (type == DType::F32)
     return findExponent<uint32_t>(bytes, 0x7F800000u);
+  if (isBlockType(type)) {
+    const BlockShape &shape = blockShape(type);
+    for (size_t at = 0; at + static_cast<size_t>(shape.bytes) <= bytes.size();
+         at += static_cast<size_t>(shape.bytes))
+      if (!blockIsFinite(type, bytes.data() + at))
+        return static_cast<int64_t>(at) / shape.bytes * shape.elements;
+    return -1;
+  }
   return findExponent<uint16_t>(bytes, type == DType::BF16 ? 0x7F80 : 0x7C00);
 }
 

@@ -1,6 +1,7 @@
-// The one interface through which the importer and the weight packer see a checkpoint's tensors: a name leads to dtype,
-// shape and a place in a file. Files are mapped read-only and never copied; every (offset, length) was checked against
-// the file's size before a TensorSource exists, so reading a tensor cannot leave its file.
+// The one interface through which the importer and the weight packer see a checkpoint's tensors: a name leads
+// to dtype, shape and a place in a file. Files are mapped read-only and never copied; every (offset, length)
+// was checked against the file's size before a TensorSource exists, so reading a tensor cannot leave its
+// file.
 #pragma once
 
 #include "llvm/ADT/ArrayRef.h"
@@ -14,14 +15,38 @@
 
 namespace gemmac {
 
-/// Element types of stored tensors. Names as safetensors spells them.
-enum class DType : uint8_t { F32, F16, BF16, F64, I8, U8, I16, U16, I32, U32, I64, U64, Bool };
+/// Element types of stored tensors. Names as safetensors and, for the block formats, GGUF spell them.
+enum class DType : uint8_t {
+  F32,
+  F16,
+  BF16,
+  F64,
+  I8,
+  U8,
+  I16,
+  U16,
+  I32,
+  U32,
+  I64,
+  U64,
+  Bool,
+  Q4_0,
+  Q4_1,
+  Q5_0,
+  Q5_1,
+  Q8_0,
+  Q4_K,
+  Q5_K,
+  Q6_K
+};
 
-/// Bytes of one element.
+/// Bytes of one element; of one block for the block formats.
 unsigned dtypeSize(DType type);
+/// Elements that dtypeSize() bytes hold: 1, or a block's.
+unsigned dtypeBlock(DType type);
 /// "F32", "BF16", ...
 llvm::StringRef dtypeName(DType type);
-/// True for the types that weights may have: F32, F16, BF16.
+/// True for the types that weights may have: F32, F16, BF16 and GGUF's block formats (frontend/GgmlBlocks.h).
 bool isWeightType(DType type);
 
 struct TensorInfo {
@@ -30,7 +55,7 @@ struct TensorInfo {
   llvm::SmallVector<int64_t, 4> shape; ///< row-major, outermost first
   std::string file;                    ///< path of the file that holds it
   uint64_t offset;                     ///< bytes from the start of `file`
-  uint64_t length;                     ///< bytes; product of shape times element size
+  uint64_t length; ///< bytes; product of shape times element size (or blocks times theirs)
 
   int64_t elements() const;
 };
@@ -48,16 +73,18 @@ public:
   virtual llvm::StringRef primaryFile() const = 0;
 };
 
-/// Decodes elements [first, first + out.size()) of a weight tensor (F32, F16 or BF16) to f32, exactly (NaN payloads
-/// and subnormals included). `bytes` need not be aligned.
+/// Decodes elements [first, first + out.size()) of a weight tensor to f32, exactly (NaN payloads and
+/// subnormals included). `bytes` need not be aligned; `first` need not be a block's start.
 void decodeToF32(DType type, llvm::ArrayRef<uint8_t> bytes, int64_t first, llvm::MutableArrayRef<float> out);
 
-/// Index of the first NaN or infinity among the elements stored in `bytes` (F32, F16 or BF16), or -1. Works on raw bits
-/// at memory speed, so that a packer can ask it for each block that it reads.
+/// Index of the first NaN or infinity among the elements stored in `bytes`, or -1: of a block format the
+/// first element of the first block with such a scale. Works on raw bits at memory speed, so that a packer
+/// can ask it for each block that it reads.
 int64_t firstNonFinite(DType type, llvm::ArrayRef<uint8_t> bytes);
 /// Error naming file, tensor, index and value if a weight tensor of `source` holds a NaN or an infinity.
 llvm::Error checkFinite(const TensorSource &source, const TensorInfo &tensor);
-/// loadCheckpoint() runs checkFinite() on tensors of at most this many bytes; whoever packs a larger one checks it then.
+/// loadCheckpoint() runs checkFinite() on tensors of at most this many bytes; whoever packs a larger one
+/// checks it then.
 constexpr uint64_t eagerFiniteCheckBytes = 256u << 20;
 
 /// "[2, 3]"

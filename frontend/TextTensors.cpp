@@ -1,13 +1,74 @@
 // The tables of gemma4.md 3.1, written out once.
 #include "frontend/TextTensors.h"
 
+#include "frontend/Diagnostic.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <cassert>
+
 using namespace gemmac;
 
+namespace {
+
+struct NamePair {
+  llvm::StringLiteral huggingFace, gguf;
+};
+
+/// gemma4.md 3.3: tensors of the model, and of a layer (behind "layers.N." and "blk.N.").
+constexpr NamePair globalNames[] = {
+    {"embed_tokens.weight", "token_embd.weight"},
+    {"embed_tokens_per_layer.weight", "per_layer_token_embd.weight"},
+    {"per_layer_model_projection.weight", "per_layer_model_proj.weight"},
+    {"per_layer_projection_norm.weight", "per_layer_proj_norm.weight"},
+    {"norm.weight", "output_norm.weight"},
+};
+constexpr NamePair layerNames[] = {
+    {"input_layernorm.weight", "attn_norm.weight"},
+    {"self_attn.q_proj.weight", "attn_q.weight"},
+    {"self_attn.k_proj.weight", "attn_k.weight"},
+    {"self_attn.v_proj.weight", "attn_v.weight"},
+    {"self_attn.o_proj.weight", "attn_output.weight"},
+    {"self_attn.q_norm.weight", "attn_q_norm.weight"},
+    {"self_attn.k_norm.weight", "attn_k_norm.weight"},
+    {"post_attention_layernorm.weight", "post_attention_norm.weight"},
+    {"pre_feedforward_layernorm.weight", "ffn_norm.weight"},
+    {"post_feedforward_layernorm.weight", "post_ffw_norm.weight"},
+    {"mlp.gate_proj.weight", "ffn_gate.weight"},
+    {"mlp.up_proj.weight", "ffn_up.weight"},
+    {"mlp.down_proj.weight", "ffn_down.weight"},
+    {"per_layer_input_gate.weight", "inp_gate.weight"},
+    {"per_layer_projection.weight", "proj.weight"},
+    {"post_per_layer_input_norm.weight", "post_norm.weight"},
+    {"layer_scalar", "layer_output_scale.weight"},
+    {"router.proj.weight", "ffn_gate_inp.weight"},
+    {"router.scale", "ffn_gate_inp.scale"},
+    {"router.per_expert_scale", "ffn_down_exps.scale"},
+    {"experts.gate_up_proj", "ffn_gate_up_exps.weight"},
+    {"experts.down_proj", "ffn_down_exps.weight"},
+    {"pre_feedforward_layernorm_2.weight", "pre_ffw_norm_2.weight"},
+    {"post_feedforward_layernorm_1.weight", "post_ffw_norm_1.weight"},
+    {"post_feedforward_layernorm_2.weight", "post_ffw_norm_2.weight"},
+};
+
+llvm::StringRef ggufName(llvm::ArrayRef<NamePair> names, llvm::StringRef name) {
+  const NamePair *found =
+      llvm::find_if(names, [&](const NamePair &pair) { return pair.huggingFace == name; });
+  assert(found != names.end() && "every tensor of the text decoder has a name in both formats");
+  return found->gguf;
+}
+
+} // namespace
+
 std::string gemmac::tensorName(const ModelConfig &config, llvm::StringRef name) {
+  if (config.naming == TensorNaming::Gguf)
+    return ggufName(globalNames, name).str();
   return config.tensorPrefix + name.str();
 }
 
 std::string gemmac::layerTensorName(const ModelConfig &config, int64_t layer, llvm::StringRef name) {
+  if (config.naming == TensorNaming::Gguf)
+    return "blk." + std::to_string(layer) + "." + ggufName(layerNames, name).str();
   return config.tensorPrefix + "layers." + std::to_string(layer) + "." + name.str();
 }
 
@@ -113,4 +174,29 @@ std::vector<ExpectedTensor> gemmac::expectedTensors(const ModelConfig &config) {
     tensors.layer(i);
   tensors.global("norm.weight", {config.hidden}, "a norm of hidden_size");
   return std::move(tensors.list);
+}
+
+static llvm::Error checkTensor(const TensorSource &tensors, const ExpectedTensor &expected) {
+  const TensorInfo *found = tensors.find(expected.name);
+  std::string shape = shapeText(expected.shape) + " (" + expected.what + ")";
+  if (!found)
+    return inputError(tensors.primaryFile(), expected.name, "missing, expected a tensor of shape " + shape,
+                      "the download is incomplete, or the configuration is of another model");
+  if (llvm::ArrayRef<int64_t>(found->shape) != llvm::ArrayRef<int64_t>(expected.shape))
+    return inputError(found->file, expected.name,
+                      "found shape " + shapeText(found->shape) + ", expected " + shape +
+                          " by the sizes in the configuration");
+  if (!isWeightType(found->dtype))
+    return inputError(found->file, expected.name,
+                      "found dtype " + dtypeName(found->dtype) + ", expected BF16, F16 or F32");
+  if (found->length > eagerFiniteCheckBytes)
+    return llvm::Error::success();
+  return checkFinite(tensors, *found);
+}
+
+llvm::Error gemmac::checkTensors(const TensorSource &tensors, const ModelConfig &config) {
+  for (const ExpectedTensor &expected : expectedTensors(config))
+    if (llvm::Error error = checkTensor(tensors, expected))
+      return error;
+  return llvm::Error::success();
 }

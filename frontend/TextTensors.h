@@ -3,6 +3,7 @@
 #pragma once
 
 #include "frontend/Config.h"
+#include "frontend/TensorSource.h"
 
 #include "llvm/ADT/SmallVector.h"
 
@@ -12,17 +13,22 @@
 namespace gemmac {
 
 struct ExpectedTensor {
-  std::string name; ///< with ModelConfig::tensorPrefix in front
+  std::string name; ///< as the checkpoint has it
   llvm::SmallVector<int64_t, 4> shape;
   std::string what; ///< for messages: what it is and which fields make its shape
 };
 
-/// ModelConfig::tensorPrefix + `name`, for example "embed_tokens.weight".
+/// The checkpoint's own name of the tensor that gemma4.md 3.1 calls `name`, for example
+/// "embed_tokens.weight": ModelConfig::tensorPrefix + `name`, or GGUF's.
 std::string tensorName(const ModelConfig &config, llvm::StringRef name);
 /// The same for a tensor of one layer, for example layerTensorName(config, 3, "self_attn.q_proj.weight").
 std::string layerTensorName(const ModelConfig &config, int64_t layer, llvm::StringRef name);
 
 /// All of them, in the order in which a step uses them. KV-shared layers need no k, v and k_norm.
 std::vector<ExpectedTensor> expectedTensors(const ModelConfig &config);
+
+/// Checks that they are all there with the right shapes, of a type that weights may have, and that those of
+/// at most eagerFiniteCheckBytes hold no NaN or infinity.
+llvm::Error checkTensors(const TensorSource &tensors, const ModelConfig &config);
 
 } // namespace gemmac
