@@ -2,10 +2,10 @@
 #include "codegen/Emit.h"
 
 #include "codegen/OutputFile.h"
+#include "codegen/TokenizerSection.h"
 #include "codegen/WeightPack.h"
 #include "passes/plan/Layout.h"
 #include "runtime/PayloadFormat.h"
-#include "runtime/TokenizerBlob.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
@@ -34,26 +34,16 @@ private:
 } // namespace
 
 static llvm::json::Object section(llvm::StringRef name, uint64_t offset, uint64_t bytes, XXH128_hash_t hash) {
-  return llvm::json::Object{{"name", name}, {"offset", static_cast<int64_t>(offset)}, {"bytes", static_cast<int64_t>(bytes)},
-          {"xxh3", llvm::json::Array{llvm::utohexstr(hash.low64, true), llvm::utohexstr(hash.high64, true)}}};
-}
-
-static std::string tokenizerBlob(const TokenizerData &data) {
-  TokenizerBlobInput input;
-  input.pieces = data.pieces;
-  for (const TokenizerData::Merge &merge : data.merges)
-    input.merges.push_back({merge.left, merge.right, merge.result});
-  input.special = data.special;
-  input.byteIds = data.byteIds;
-  input.bos = data.bos;
-  input.eos = data.eos;
-  input.unk = data.unk;
-  input.pad = data.pad;
-  return writeTokenizerBlob(input);
+  return llvm::json::Object{
+      {"name", name},
+      {"offset", static_cast<int64_t>(offset)},
+      {"bytes", static_cast<int64_t>(bytes)},
+      {"xxh3", llvm::json::Array{llvm::utohexstr(hash.low64, true), llvm::utohexstr(hash.high64, true)}}};
 }
 
 llvm::Error writeExecutable(llvm::StringRef path, llvm::MemoryBufferRef elf, step::ProgramOp program,
-                            const Checkpoint &checkpoint, llvm::function_ref<void(uint64_t, uint64_t)> progress) {
+                            const Checkpoint &checkpoint,
+                            llvm::function_ref<void(uint64_t, uint64_t)> progress) {
   llvm::Expected<OutputFile> out = OutputFile::create(path);
   if (!out)
     return out.takeError();
@@ -62,9 +52,10 @@ llvm::Error writeExecutable(llvm::StringRef path, llvm::MemoryBufferRef elf, ste
 
   uint64_t weightsAt = roundUp(elf.getBufferSize(), kPayloadAlign), weightBytes = *program.getWeightBytes();
   Hasher weightsHash;
-  if (llvm::Error error = packWeights(program, *checkpoint.tensors, *out, weightsAt,
-                                      [&](llvm::ArrayRef<char> bytes) { weightsHash.add(bytes); },
-                                      [&](uint64_t done) { progress(done, weightBytes); }))
+  if (llvm::Error error = packWeights(
+          program, *checkpoint.tensors, *out, weightsAt,
+          [&](llvm::ArrayRef<char> bytes) { weightsHash.add(bytes); },
+          [&](uint64_t done) { progress(done, weightBytes); }))
     return error;
 
   std::string tokenizer = tokenizerBlob(checkpoint.tokenizer);
@@ -73,9 +64,11 @@ llvm::Error writeExecutable(llvm::StringRef path, llvm::MemoryBufferRef elf, ste
     return error;
 
   XXH128_hash_t tokenizerHash = XXH3_128bits(tokenizer.data(), tokenizer.size());
-  llvm::json::Object index{{"sections", llvm::json::Array{section("program", 0, elf.getBufferSize(), XXH3_128bits(elf.getBufferStart(), elf.getBufferSize())),
-                                                          section("weights", weightsAt, weightBytes, weightsHash.value()),
-                                                          section("tokenizer", tokenizerAt, tokenizer.size(), tokenizerHash)}}};
+  llvm::json::Object index{
+      {"sections", llvm::json::Array{section("program", 0, elf.getBufferSize(),
+                                             XXH3_128bits(elf.getBufferStart(), elf.getBufferSize())),
+                                     section("weights", weightsAt, weightBytes, weightsHash.value()),
+                                     section("tokenizer", tokenizerAt, tokenizer.size(), tokenizerHash)}}};
   std::string text;
   llvm::raw_string_ostream(text) << llvm::json::Value(std::move(index));
   text.resize(roundUp(text.size(), kAlign), ' ');

@@ -80,10 +80,9 @@ std::string findPrefix(const TensorSource &tensors, const ModelConfig &config) {
 }
 
 llvm::Expected<TokenizerData> loadTokenizer(llvm::StringRef directory, int64_t vocab) {
-  std::string json = inDirectory(directory, "tokenizer.json");
-  if (!fs::exists(json) && fs::exists(inDirectory(directory, "tokenizer.model")))
-    return inputError(json, "", "no such file; a tokenizer.model alone is not supported yet",
-                      "add the tokenizer.json of the same model");
+  std::string json = inDirectory(directory, "tokenizer.json"), model = inDirectory(directory, "tokenizer.model");
+  if (!fs::exists(json) && fs::exists(model))
+    return loadTokenizerModel(model, vocab);
   return loadTokenizerJson(json, vocab);
 }
 
@@ -155,7 +154,7 @@ llvm::Expected<Checkpoint> gemmac::loadCheckpoint(llvm::StringRef path) {
   checkpoint.tokenizer = std::move(*tokenizer);
   if (checkpoint.tokenizer.bos != checkpoint.config.bos)
     return inputError(configPath, "bos_token_id",
-                      "found " + llvm::Twine(checkpoint.config.bos) + ", but tokenizer.json has <bos> as " +
+                      "found " + llvm::Twine(checkpoint.config.bos) + ", but the tokenizer has <bos> as " +
                           llvm::Twine(checkpoint.tokenizer.bos));
 
   llvm::Expected<GenerationConfig> generation =

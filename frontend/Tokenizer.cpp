@@ -1,12 +1,7 @@
 // tokenizer.json of the Gemma models (gemma4.md section 6): BPE with byte fallback on text whose spaces
 // became U+2581. Everything that would change the ids - another model, normalizer or pre-tokenizer - is
 // refused by name.
-#include "frontend/Tokenizer.h"
-
-#include "frontend/Json.h"
-
-#include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/SmallString.h"
+#include "frontend/TokenizerParts.h"
 
 #include <algorithm>
 
@@ -33,21 +28,18 @@ private:
   void readMerges();
   void readAddedTokens();
   void readAddedToken(const JsonValue &entry, const std::string &place);
-  void findByteTokens();
+  void readByteTokens();
   void findNamedTokens();
 
   void addPiece(llvm::StringRef piece, int64_t id, const llvm::Twine &place);
   bool splitMerge(const JsonValue &merge, llvm::StringRef &left, llvm::StringRef &right) const;
-  int32_t idOf(llvm::StringRef piece) const {
-    auto at = ids.find(piece);
-    return at == ids.end() ? -1 : at->second;
-  }
+  int32_t idOf(llvm::StringRef piece) const { return ids.find(piece); }
 
   InputCheck check;
   JsonObject root, model;
   int64_t vocab;
   TokenizerData data;
-  llvm::DenseMap<llvm::StringRef, int32_t> ids; ///< keys live in the document
+  PieceIndex ids; ///< of pieces in the document
 };
 
 /// The shared tokenizer of the Gemma 3 sizes has one token more than the text-only sizes have rows; they
@@ -117,7 +109,7 @@ void TokenizerReader::addPiece(llvm::StringRef piece, int64_t id, const llvm::Tw
     return check.fail(place.str(),
                       "duplicate id " + llvm::Twine(id) + ", which \"" + slot + "\" has already");
   slot = piece.str();
-  ids[piece] = static_cast<int32_t>(id);
+  ids.insert(piece, static_cast<int32_t>(id));
 }
 
 void TokenizerReader::readVocabulary() {
@@ -126,7 +118,7 @@ void TokenizerReader::readVocabulary() {
     return;
   llvm::ArrayRef<JsonMember> entries = model.find("vocab")->members();
   data.pieces.resize(static_cast<size_t>(vocab));
-  ids.reserve(static_cast<unsigned>(entries.size()));
+  ids.reserve(entries.size());
   for (const JsonMember &entry : entries) {
     std::optional<int64_t> id = entry.value.asInteger();
     if (entry.key.empty())
@@ -159,36 +151,16 @@ void TokenizerReader::readMerges() {
   llvm::ArrayRef<JsonValue> merges = model.array("merges", "an array of merges");
   if (check.failed())
     return;
-  data.merges.reserve(merges.size());
-  llvm::DenseMap<std::pair<int32_t, int32_t>, uint32_t> ranks;
-  ranks.reserve(static_cast<unsigned>(merges.size()));
-  std::vector<bool> replaced(merges.size());
-  llvm::SmallString<128> whole;
+  MergeList list(ids, check, "model.merges", merges.size());
   for (size_t i = 0; i < merges.size(); ++i) {
     llvm::StringRef left, right;
-    std::string place = check.failed() ? "" : "model.merges[" + std::to_string(i) + "]";
     if (!splitMerge(merges[i], left, right))
-      return check.fail(place, "found " + merges[i].describe() + ", expected a pair of pieces");
-    whole = left;
-    whole += right;
-    TokenizerData::Merge merge = {idOf(left), idOf(right), idOf(whole)};
-    for (auto [id, piece] : {std::pair(merge.left, left), {merge.right, right}, {merge.result, whole.str()}})
-      if (id < 0)
-        return check.fail(place, "merge of \"" + left + "\" and \"" + right + "\": \"" + piece +
-                                     "\" is not in the vocabulary");
-    // A pair that comes twice has its last rank, as in the reference's table.
-    auto [at, added] = ranks.try_emplace({merge.left, merge.right}, static_cast<uint32_t>(i));
-    if (!added) {
-      replaced[at->second] = true;
-      at->second = static_cast<uint32_t>(i);
-    }
-    data.merges.push_back(merge);
+      return check.fail("model.merges[" + std::to_string(i) + "]",
+                        "found " + merges[i].describe() + ", expected a pair of pieces");
+    if (!list.add(left, right))
+      return;
   }
-  size_t kept = 0;
-  for (size_t i = 0; i < data.merges.size(); ++i)
-    if (!replaced[i])
-      data.merges[kept++] = data.merges[i];
-  data.merges.resize(kept);
+  data.merges = list.take();
 }
 
 void TokenizerReader::readAddedToken(const JsonValue &entry, const std::string &place) {
@@ -228,15 +200,8 @@ void TokenizerReader::readAddedTokens() {
   data.special.erase(std::unique(data.special.begin(), data.special.end()), data.special.end());
 }
 
-void TokenizerReader::findByteTokens() {
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    char piece[8];
-    snprintf(piece, sizeof piece, "<0x%02X>", byte);
-    data.byteIds[byte] = idOf(piece);
-    if (data.byteIds[byte] < 0)
-      return check.fail("model.vocab", llvm::Twine("byte token ") + piece +
-                                           " is missing, expected all 256 because byte_fallback is true");
-  }
+void TokenizerReader::readByteTokens() {
+  findByteTokens(ids, data.byteIds, check, "model.vocab", "because byte_fallback is true");
 }
 
 void TokenizerReader::findNamedTokens() {
@@ -254,7 +219,7 @@ llvm::Expected<TokenizerData> TokenizerReader::read() {
   for (Step step :
        {&TokenizerReader::readModel, &TokenizerReader::readNormalizer, &TokenizerReader::readPreTokenizer,
         &TokenizerReader::readVocabulary, &TokenizerReader::readMerges, &TokenizerReader::readAddedTokens,
-        &TokenizerReader::findByteTokens, &TokenizerReader::findNamedTokens}) {
+        &TokenizerReader::readByteTokens, &TokenizerReader::findNamedTokens}) {
     (this->*step)();
     if (check.failed())
       return check.take();

@@ -16,18 +16,9 @@ Tokenizer::Tokenizer(std::span<const char> blob) : blob_(blob) {
   if (const char *wrong = checkTokenizerHeader(blob.data(), blob.size()))
     throw Failure(kLacking, cat(wrong, "; copy the executable again or compile it again"));
   header_ = reinterpret_cast<const TokenizerBlobHeader *>(blob.data());
-  special_.resize(header_->vocab);
-  for (uint32_t i = 0; i < header_->specials; ++i) {
-    const uint32_t id = table<uint32_t>(header_->specialIds)[i];
-    const std::string_view text = piece(static_cast<int32_t>(id));
-    if (text.empty())
-      continue;
-    special_[id] = true;
-    specialFirst_[static_cast<unsigned char>(text[0])] = true;
-    specialLengths_.push_back(static_cast<uint32_t>(text.size()));
-  }
-  std::sort(specialLengths_.begin(), specialLengths_.end(), std::greater<>());
-  specialLengths_.erase(std::unique(specialLengths_.begin(), specialLengths_.end()), specialLengths_.end());
+  for (uint32_t i = 0, byte = 0; byte < 256; specialFirst_[++byte] = i)
+    while (i < header_->specials && !special(i).empty() && static_cast<unsigned char>(special(i)[0]) == byte)
+      ++i;
   for (int b = 0; b < 256; ++b)
     if (const int32_t id = table<int32_t>(header_->byteIds)[b]; id >= 0)
       bytes_.emplace_back(id, static_cast<uint8_t>(b));
@@ -65,25 +56,50 @@ const MergeEntry *Tokenizer::findMerge(int32_t left, int32_t right) const {
   return nullptr;
 }
 
-/// The longest special token that `text` starts with, or -1.
+std::string_view Tokenizer::special(uint32_t index) const {
+  return piece(static_cast<int32_t>(table<uint32_t>(header_->specialIds)[index]));
+}
+
+/// The longest special token that `text` starts with, or -1: those that agree with it byte for byte are
+/// neighbours in the table, and one that ends after so many bytes is the first of them.
 int32_t Tokenizer::specialAt(std::string_view text) const {
-  if (!specialFirst_[static_cast<unsigned char>(text[0])])
-    return -1;
-  for (uint32_t length : specialLengths_) {
-    if (length > text.size())
-      continue;
-    const int32_t id = find(text.substr(0, length));
-    if (id >= 0 && id < vocab() && special_[static_cast<size_t>(id)])
-      return id;
+  const auto first = static_cast<unsigned char>(text[0]);
+  uint32_t low = specialFirst_[first], high = specialFirst_[first + 1u];
+  int32_t longest = -1;
+  for (size_t n = 1; low < high; ++n) {
+    if (special(low).size() == n)
+      longest = static_cast<int32_t>(table<uint32_t>(header_->specialIds)[low++]);
+    if (n == text.size())
+      break;
+    const auto bound = [&](int byte) { // the first whose byte n is at least that
+      uint32_t from = low, to = high;
+      while (from < to) {
+        const uint32_t middle = from + (to - from) / 2;
+        const std::string_view candidate = special(middle);
+        if (candidate.size() <= n || static_cast<unsigned char>(candidate[n]) < byte)
+          from = middle + 1;
+        else
+          to = middle;
+      }
+      return from;
+    };
+    const int byte = static_cast<unsigned char>(text[n]);
+    low = bound(byte), high = bound(byte + 1);
   }
-  return -1;
+  return longest;
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
   // Symbols are indexed with 32 bits.
-  constexpr uint64_t kMost = 1ull << 30;
+  constexpr uint64_t kMost = 1ull << 29;
   if (text.size() > kMost)
     throw Failure(kBadInput, cat("the text has ", text.size(), " bytes, expected at most ", kMost));
+  std::string escaped;
+  if (header_->flags & kTokenizerSpacesFirst) {
+    for (char c : text)
+      c == ' ' ? escaped += kSpace : escaped += c;
+    text = escaped;
+  }
   std::vector<int32_t> ids;
   size_t start = 0;
   for (size_t i = 0; i < text.size();) {

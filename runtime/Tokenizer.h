@@ -36,6 +36,7 @@ private:
   std::string_view piece(int32_t id) const;
   int32_t find(std::string_view piece) const;
   const MergeEntry *findMerge(int32_t left, int32_t right) const;
+  std::string_view special(uint32_t index) const;
   int32_t specialAt(std::string_view text) const;
   void encodeOrdinary(std::string_view text, std::vector<int32_t> &ids) const;
   void appendCharacter(std::string_view character, std::vector<int32_t> &ids) const;
@@ -46,9 +47,7 @@ private:
 
   std::span<const char> blob_;
   const TokenizerBlobHeader *header_;
-  std::vector<bool> special_;                      ///< by id
-  std::vector<uint32_t> specialLengths_;           ///< distinct, longest first
-  std::array<bool, 256> specialFirst_{};           ///< bytes that special tokens start with
+  std::array<uint32_t, 257> specialFirst_{};       ///< where in specialIds those start that begin with a byte
   std::vector<std::pair<int32_t, uint8_t>> bytes_; ///< (id, byte), by id
 };
 

@@ -6,12 +6,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <string_view>
 
 namespace gemmac {
 
 namespace {
 
-constexpr char kMagic[8] = {'G', 'M', 'T', 'O', 'K', '1', 0, 0};
+constexpr char kMagic[8] = {'G', 'M', 'T', 'O', 'K', '2', 0, 0};
 
 uint64_t tableSize(uint64_t entries) {
   uint64_t size = 16;
@@ -44,13 +45,13 @@ std::vector<uint32_t> hashPieces(const TokenizerBlobInput &in) {
 
 std::vector<MergeEntry> hashMerges(const TokenizerBlobInput &in) {
   std::vector<MergeEntry> table(tableSize(in.merges.size()), MergeEntry{-1, -1, -1, -1});
-  for (size_t rank = 0; rank < in.merges.size(); ++rank) {
-    const auto &[left, right, result] = in.merges[rank];
+  for (size_t i = 0; i < in.merges.size(); ++i) {
+    const auto &[left, right, result] = in.merges[i];
+    const int32_t rank = in.ranks.empty() ? static_cast<int32_t>(i) : in.ranks[i];
     uint64_t slot = hashPair(left, right) & (table.size() - 1);
     while (table[slot].left >= 0 && (table[slot].left != left || table[slot].right != right))
       slot = (slot + 1) & (table.size() - 1);
-    table[slot] = {left, right, static_cast<int32_t>(rank),
-                   result}; // of equal pairs the last counts, as in HF's
+    table[slot] = {left, right, rank, result}; // of equal pairs the last counts, as in HF's
   }
   return table;
 }
@@ -99,16 +100,17 @@ const char *checkMerges(const TokenizerBlobHeader &h, const char *base) {
 
 const char *checkIds(const TokenizerBlobHeader &h, const char *base) {
   const auto id = [&](int32_t v) { return v >= -1 && v < static_cast<int64_t>(h.vocab); };
-  uint64_t previous = UINT64_MAX;
+  std::string_view previous;
   for (uint64_t i = 0; i < h.specials; ++i) {
     const uint32_t v = load<uint32_t>(base, h.specialIds, i);
     if (v >= h.vocab)
       return "tokenizer: a special token is beyond the vocabulary";
-    const uint64_t length =
-        load<uint32_t>(base, h.pieceOffsets, v + 1ull) - load<uint32_t>(base, h.pieceOffsets, v);
-    if (length == 0 || length > previous)
-      return "tokenizer: special tokens are not sorted by length";
-    previous = length;
+    const uint32_t begin = load<uint32_t>(base, h.pieceOffsets, v);
+    const std::string_view piece(base + h.pieceBytes + begin,
+                                 load<uint32_t>(base, h.pieceOffsets, v + 1ull) - begin);
+    if (piece <= previous) // also refuses an empty one
+      return "tokenizer: special tokens do not ascend";
+    previous = piece;
   }
   for (uint64_t i = 0; i < 256; ++i)
     if (!id(load<int32_t>(base, h.byteIds, i)))
@@ -128,10 +130,8 @@ std::string writeTokenizerBlob(const TokenizerBlobInput &in) {
     offsets.push_back(static_cast<uint32_t>(bytes.size()));
   }
   std::vector<uint32_t> special(in.special.begin(), in.special.end());
-  std::sort(special.begin(), special.end(), [&](uint32_t a, uint32_t b) {
-    const size_t lengthA = in.pieces[a].size(), lengthB = in.pieces[b].size();
-    return lengthA != lengthB ? lengthA > lengthB : a < b;
-  });
+  std::sort(special.begin(), special.end(),
+            [&](uint32_t a, uint32_t b) { return in.pieces[a] < in.pieces[b]; });
   const std::vector<uint32_t> pieces = hashPieces(in);
   const std::vector<MergeEntry> merges = hashMerges(in);
 
@@ -140,6 +140,7 @@ std::string writeTokenizerBlob(const TokenizerBlobInput &in) {
   h.vocab = static_cast<uint32_t>(in.pieces.size());
   h.merges = static_cast<uint32_t>(in.merges.size());
   h.specials = static_cast<uint32_t>(special.size());
+  h.flags = in.spacesFirst ? kTokenizerSpacesFirst : 0;
   h.bos = in.bos, h.eos = in.eos, h.unk = in.unk, h.pad = in.pad;
   h.pieceHashSize = pieces.size();
   h.mergeHashSize = merges.size();
@@ -165,7 +166,7 @@ const char *checkTokenizerHeader(const void *data, uint64_t bytes) {
     return "tokenizer: wrong magic";
   if (h.bytes != bytes)
     return "tokenizer: its size is not that of its section";
-  if (h.flags != 0)
+  if (h.flags & ~kTokenizerSpacesFirst)
     return "tokenizer: of an unknown kind";
   const auto power = [](uint64_t n) { return n && !(n & (n - 1)); };
   if (!power(h.pieceHashSize) || !power(h.mergeHashSize))

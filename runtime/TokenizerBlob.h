@@ -11,10 +11,13 @@
 
 namespace gemmac {
 
+/// Flag: spaces become U+2581 before special tokens are looked for (SentencePiece), not after (HF).
+constexpr uint32_t kTokenizerSpacesFirst = 1;
+
 struct TokenizerBlobHeader {
-  char magic[8];                           ///< "GMTOK1\0\0"
+  char magic[8];                           ///< "GMTOK2\0\0"
   uint64_t bytes;                          ///< of the whole blob
-  uint32_t vocab, merges, specials, flags; ///< flags: 0 for BPE with byte fallback
+  uint32_t vocab, merges, specials, flags; ///< flags: 0 or kTokenizerSpacesFirst
   int32_t bos, eos, unk, pad;
   uint64_t pieceOffsets; ///< u32[vocab + 1] into pieceBytes
   uint64_t pieceBytes;
@@ -22,7 +25,7 @@ struct TokenizerBlobHeader {
   uint64_t pieceHashSize; ///< a power of two
   uint64_t mergeHash;     ///< MergeEntry[mergeHashSize], keyed by (left, right)
   uint64_t mergeHashSize; ///< a power of two
-  uint64_t specialIds;    ///< u32[specials], longest piece first
+  uint64_t specialIds;    ///< u32[specials], in the order of the pieces' bytes
   uint64_t byteIds;       ///< i32[256]
 };
 
@@ -35,9 +38,11 @@ struct MergeEntry {
 struct TokenizerBlobInput {
   std::vector<std::string> pieces;
   std::vector<std::array<int32_t, 3>> merges; ///< left, right, result; by rank
+  std::vector<int32_t> ranks;                 ///< of the merges, where some are equal; empty: their positions
   std::vector<int32_t> special;
   std::array<int32_t, 256> byteIds;
   int32_t bos, eos, unk, pad;
+  bool spacesFirst = false;
 };
 
 /// Serialises `in`. Deterministic.

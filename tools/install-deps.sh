@@ -11,7 +11,7 @@ packages=(
   # build
   g++ cmake ninja-build ccache git ca-certificates
   # libraries
-  libfmt-dev nlohmann-json3-dev libcli11-dev libxxhash-dev zlib1g-dev libzstd-dev
+  libfmt-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libprotobuf-dev protobuf-compiler zlib1g-dev libzstd-dev
   # tests: GoogleTest; python for the end-to-end scripts; readelf and strip; unshare and mount
   libgtest-dev python3 python3-numpy binutils util-linux mount
 )

@@ -122,7 +122,9 @@ TEST(Checkpoint, RefusesTensorsThatDoNotFit) {
             "model.safetensors: " + name +
                 ": missing, expected a tensor of shape [8, 16] (hidden_size by heads x "
                 "head_dim); the download is incomplete, or config.json is of another model");
-  EXPECT_EQ(problemWith([&](MicroCheckpoint &micro) { micro.tensors[name] = brain({16, 8}); }),
+  EXPECT_EQ(problemWith([&](MicroCheckpoint &micro) {
+              micro.tensors[name] = brain({16, 8});
+            }),
             "model.safetensors: " + name +
                 ": found shape [16, 8], expected [8, 16] (hidden_size by heads x head_dim) "
                 "by the sizes in config.json");
@@ -146,23 +148,23 @@ TEST(Checkpoint, ExpertsAndPerLayerEmbeddingsAskForTheirTensors) {
                                               {"moe_intermediate_size", 12}});
                        }),
                        "model.layers.0.post_feedforward_layernorm_1.weight: missing"));
-  EXPECT_TRUE(contains(problemWith([](MicroCheckpoint &micro) {
-                         micro.config.update(
-                             {{"hidden_size_per_layer_input", 4}, {"vocab_size_per_layer_input", 272}});
-                       }),
-                       "model.embed_tokens_per_layer.weight: missing, expected a tensor of shape [272, 8]"));
+  EXPECT_TRUE(contains(
+      problemWith([](MicroCheckpoint &micro) {
+        micro.config.update({{"hidden_size_per_layer_input", 4}, {"vocab_size_per_layer_input", 272}});
+      }),
+      "model.embed_tokens_per_layer.weight: missing, expected a tensor of shape [272, 8]"));
 }
 
 TEST(Checkpoint, RefusesATokenizerOfAnotherModel) {
   EXPECT_EQ(problemWith([](MicroCheckpoint &micro) { micro.config["bos_token_id"] = 1; }),
-            "config.json: bos_token_id: found 1, but tokenizer.json has <bos> as 2");
+            "config.json: bos_token_id: found 1, but the tokenizer has <bos> as 2");
   TempDirectory directory;
   MicroCheckpoint().write(directory);
   llvm::sys::fs::remove(directory.file("tokenizer.json"));
   EXPECT_EQ(message(loadCheckpoint(directory.str())), directory.file("tokenizer.json") + ": no such file");
   directory.write("tokenizer.model", "x");
-  EXPECT_TRUE(
-      contains(message(loadCheckpoint(directory.str())), "tokenizer.model alone is not supported yet"));
+  EXPECT_TRUE(contains(message(loadCheckpoint(directory.str())),
+                       "tokenizer.model: is cut off or no SentencePiece model"));
 }
 
 TEST(Checkpoint, RefusesOtherPaths) {
