@@ -11,6 +11,7 @@ namespace gemmac {
 
 /// Writes the executable `path` whole or not at all. `progress(done, total)` counts bytes of weights.
 llvm::Error writeExecutable(llvm::StringRef path, llvm::MemoryBufferRef elf, step::ProgramOp program,
-                            const Checkpoint &checkpoint, llvm::function_ref<void(uint64_t, uint64_t)> progress);
+                            const Checkpoint &checkpoint,
+                            llvm::function_ref<void(uint64_t, uint64_t)> progress);
 
 } // namespace gemmac

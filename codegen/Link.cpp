@@ -18,8 +18,9 @@ namespace gemmac {
 
 /// What must lie in the link folder, in link order; the objects go before the first archive.
 static const char *const kStart[] = {"Scrt1.o", "crti.o", "crtbeginS.o"};
-static const char *const kLibraries[] = {"libgemmac_rt.a", "libstdc++.a", "libm.so.6",     "libgcc.a",
-                                         "libgcc_eh.a",    "libc.so.6",   "libc_nonshared.a", "ld-linux-x86-64.so.2"};
+static const char *const kLibraries[] = {"libgemmac_rt.a",   "libstdc++.a",         "libm.so.6",
+                                         "libgcc.a",         "libgcc_eh.a",         "libc.so.6",
+                                         "libc_nonshared.a", "ld-linux-x86-64.so.2"};
 static const char *const kEnd[] = {"crtendS.o", "crtn.o"};
 
 llvm::Expected<std::string> findLinkFolder() {
@@ -27,13 +28,16 @@ llvm::Expected<std::string> findLinkFolder() {
   std::string self = llvm::sys::fs::getMainExecutable("gemmac", &anchor);
   llvm::SmallString<256> folder(llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
   llvm::sys::path::append(folder, "lib", "gemmac");
-  for (llvm::ArrayRef<const char *> names : {llvm::ArrayRef<const char *>(kStart), llvm::ArrayRef<const char *>(kLibraries), llvm::ArrayRef<const char *>(kEnd)})
+  for (llvm::ArrayRef<const char *> names :
+       {llvm::ArrayRef<const char *>(kStart), llvm::ArrayRef<const char *>(kLibraries),
+        llvm::ArrayRef<const char *>(kEnd)})
     for (const char *name : names) {
       llvm::SmallString<256> file(folder);
       llvm::sys::path::append(file, name);
       if (!llvm::sys::fs::exists(file))
-        return machineError(file + ": a file that gemmac links into every executable is missing; reinstall gemmac "
-                                   "with its lib/gemmac folder");
+        return machineError(file +
+                            ": a file that gemmac links into every executable is missing; reinstall gemmac "
+                            "with its lib/gemmac folder");
     }
   return folder.str().str();
 }
@@ -78,16 +82,32 @@ struct ScratchFolder {
 };
 } // namespace
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> linkExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects,
-                                                                  llvm::StringRef linkFolder) {
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+linkExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects, llvm::StringRef linkFolder) {
   ScratchFolder scratch;
   if (std::error_code error = llvm::sys::fs::createUniqueDirectory("gemmac", scratch.path))
-    return machineError("cannot create a temporary folder: " + error.message() + "; set TMPDIR to a writable place");
+    return machineError("cannot create a temporary folder: " + error.message() +
+                        "; set TMPDIR to a writable place");
   std::string output = (scratch.path + "/elf").str();
   std::vector<MemoryFile> files;
-  std::vector<std::string> args = {"ld.lld", "-pie", "-o", output, "--dynamic-linker", "/lib64/ld-linux-x86-64.so.2",
-                                   "--gc-sections", "--as-needed", "--eh-frame-hdr", "-z", "relro", "-z", "now",
-                                   "-z", "noexecstack", "--build-id=none", "--hash-style=gnu", "--no-undefined"};
+  std::vector<std::string> args = {"ld.lld",
+                                   "-pie",
+                                   "-o",
+                                   output,
+                                   "--dynamic-linker",
+                                   "/lib64/ld-linux-x86-64.so.2",
+                                   "--gc-sections",
+                                   "--as-needed",
+                                   "--eh-frame-hdr",
+                                   "-z",
+                                   "relro",
+                                   "-z",
+                                   "now",
+                                   "-z",
+                                   "noexecstack",
+                                   "--build-id=none",
+                                   "--hash-style=gnu",
+                                   "--no-undefined"};
   auto addFiles = [&](llvm::ArrayRef<const char *> names) {
     for (const char *name : names)
       args.push_back((linkFolder + "/" + name).str());
@@ -110,7 +130,8 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> linkExecutable(llvm::ArrayRe
   lld::Result result = lld::lldMain(argv, os, os, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0)
     return machineError("linking failed: " + os.str());
-  auto elf = llvm::MemoryBuffer::getFile(output, /*IsText=*/false, /*RequiresNullTerminator=*/false, /*IsVolatile=*/true);
+  auto elf = llvm::MemoryBuffer::getFile(output, /*IsText=*/false, /*RequiresNullTerminator=*/false,
+                                         /*IsVolatile=*/true);
   if (!elf)
     return machineError(output + ": cannot read the linked executable: " + elf.getError().message());
   return std::move(*elf);

@@ -1,5 +1,5 @@
-// The in-process linker: generated objects + the runtime archive + C++ and C start-up files -> one position independent
-// ELF. Everything it links lies in lib/gemmac beside gemmac's bin folder: no toolchain is needed.
+// The in-process linker: generated objects + the runtime archive + C++ and C start-up files -> one position
+// independent ELF. Everything it links lies in lib/gemmac beside gemmac's bin folder: no toolchain is needed.
 #pragma once
 
 #include "llvm/ADT/ArrayRef.h"
@@ -11,12 +11,13 @@
 
 namespace gemmac {
 
-/// The folder with the runtime archive and start-up files, found from gemmac's own path; exit code 3 if incomplete.
+/// The folder with the runtime archive and start-up files, found from gemmac's own path; exit code 3 if
+/// incomplete.
 llvm::Expected<std::string> findLinkFolder();
 
 /// Links `objects` with the runtime; returns the ELF's bytes.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> linkExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects,
-                                                                  llvm::StringRef linkFolder);
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+linkExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects, llvm::StringRef linkFolder);
 
 /// The newest GLIBC_x.y version that `elf` needs, as "2.34".
 std::string neededGlibc(llvm::MemoryBufferRef elf);

@@ -38,8 +38,9 @@ static Array stopIds(const Checkpoint &checkpoint) {
 }
 
 static Object samplingDefaults(const GenerationConfig &config) {
-  return Object{{"do_sample", config.doSample}, {"temperature", config.temperature}, {"top_k", config.topK},
-                {"top_p", config.topP},         {"min_p", config.minP},              {"repeat_penalty", config.repeatPenalty}};
+  return Object{{"do_sample", config.doSample}, {"temperature", config.temperature},
+                {"top_k", config.topK},         {"top_p", config.topP},
+                {"min_p", config.minP},         {"repeat_penalty", config.repeatPenalty}};
 }
 
 /// One entry of "entries"; also appends phase names and costs of a decode entry to `phases`.
@@ -72,14 +73,19 @@ static Object describePlan(step::ProgramOp program, int64_t scratch) {
   for (auto cache : program.getOps<step::CacheOp>()) {
     int64_t bytes = 2 * cacheHalfBytes(cache, program.getBatch());
     kv += bytes;
-    caches.push_back(Object{{"name", cache.getSymName()}, {"slots", static_cast<int64_t>(cache.getSlots())},
-                            {"window", static_cast<int64_t>(cache.getWindow())}, {"bytes", bytes}});
+    caches.push_back(Object{{"name", cache.getSymName()},
+                            {"slots", static_cast<int64_t>(cache.getSlots())},
+                            {"window", static_cast<int64_t>(cache.getWindow())},
+                            {"bytes", bytes}});
   }
-  return Object{{"activations", static_cast<int64_t>(*program.getArenaBytes()) - kv}, {"kv", kv},
-                {"scratch", scratch}, {"caches", std::move(caches)}};
+  return Object{{"activations", static_cast<int64_t>(*program.getArenaBytes()) - kv},
+                {"kv", kv},
+                {"scratch", scratch},
+                {"caches", std::move(caches)}};
 }
 
-/// Bytes of weights that one decoded token reads: whole matrices, the chosen experts, and one row of each gathered table.
+/// Bytes of weights that one decoded token reads: whole matrices, the chosen experts, and one row of each
+/// gathered table.
 static int64_t bytesPerToken(step::ProgramOp program) {
   int64_t total = 0;
   llvm::StringSet<> counted;
@@ -94,7 +100,8 @@ static int64_t bytesPerToken(step::ProgramOp program) {
       } else if (auto expert = llvm::dyn_cast<step::ExpertMatmulOp>(op)) {
         step::WeightOp weight = weightOf(expert.getWeight());
         int64_t experts = weight.getExperts();
-        total += packedBytes(weight) / std::max<int64_t>(1, experts) * static_cast<int64_t>(expert.getSlots());
+        total +=
+            packedBytes(weight) / std::max<int64_t>(1, experts) * static_cast<int64_t>(expert.getSlots());
       } else if (auto embed = llvm::dyn_cast<step::EmbedOp>(op)) {
         total += gatherBytes(weightOf(embed.getTable()));
       }
@@ -116,7 +123,8 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   int64_t window = 0, phases = 0;
   for (const LayerConfig &layer : config.layers)
     window = std::max(window, layer.window);
-  Object manifest{{"gemmac", GEMMAC_VERSION}, {"name", checkpoint.name}, {"family", config.modelType}, {"target", "cpu"}};
+  Object manifest{
+      {"gemmac", GEMMAC_VERSION}, {"name", checkpoint.name}, {"family", config.modelType}, {"target", "cpu"}};
   manifest["march"] = Array{target.name};
   manifest["features"] = toArray(target.features);
   manifest["quantize"] = options.quantize;
@@ -138,7 +146,8 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   }
   manifest["entries"] = std::move(entries);
   manifest["counters"] = phases;
-  manifest["softcap"] = config.finalSoftcap ? llvm::json::Value(*config.finalSoftcap) : llvm::json::Value(nullptr);
+  manifest["softcap"] =
+      config.finalSoftcap ? llvm::json::Value(*config.finalSoftcap) : llvm::json::Value(nullptr);
   manifest["bos"] = config.bos;
   manifest["pad"] = config.pad;
   manifest["placeholders"] = toArray(config.placeholders);
@@ -155,7 +164,8 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   return manifest;
 }
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::ProgramOp program, llvm::StringRef manifest) {
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::ProgramOp program,
+                                                                    llvm::StringRef manifest) {
   llvm::LLVMContext context;
   llvm::Module module("gm_model", context);
   llvm::Triple triple("x86_64-unknown-linux-gnu");
@@ -172,17 +182,22 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::Progra
   auto *pointer = llvm::PointerType::getUnqual(context);
   auto *word = llvm::Type::getInt64Ty(context);
   llvm::Constant *text = llvm::ConstantDataArray::getString(context, manifest, /*AddNull=*/false);
-  auto *textGlobal = new llvm::GlobalVariable(module, text->getType(), true, llvm::GlobalValue::PrivateLinkage, text, "gm_manifest");
+  auto *textGlobal = new llvm::GlobalVariable(module, text->getType(), true,
+                                              llvm::GlobalValue::PrivateLinkage, text, "gm_manifest");
   auto *entryType = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer}, false);
   llvm::SmallVector<llvm::Constant *> fields = {llvm::ConstantInt::get(word, GM_ABI_VERSION), textGlobal,
-                                               llvm::ConstantInt::get(word, manifest.size())};
+                                                llvm::ConstantInt::get(word, manifest.size())};
   for (const char *name : {"decode", "prefill_none", "prefill_last", "prefill_all"}) {
-    bool present = llvm::any_of(program.getOps<step::EntryOp>(), [&](step::EntryOp entry) { return entry.getSymName() == name; });
-    fields.push_back(present ? static_cast<llvm::Constant *>(llvm::Function::Create(entryType, llvm::GlobalValue::ExternalLinkage, std::string("gm_entry_") + name, module))
-                             : llvm::ConstantPointerNull::get(pointer));
+    bool present = llvm::any_of(program.getOps<step::EntryOp>(),
+                                [&](step::EntryOp entry) { return entry.getSymName() == name; });
+    fields.push_back(
+        present ? static_cast<llvm::Constant *>(llvm::Function::Create(
+                      entryType, llvm::GlobalValue::ExternalLinkage, std::string("gm_entry_") + name, module))
+                : llvm::ConstantPointerNull::get(pointer));
   }
   llvm::Constant *model = llvm::ConstantStruct::getAnon(context, fields);
-  new llvm::GlobalVariable(module, model->getType(), true, llvm::GlobalValue::ExternalLinkage, model, "gm_model");
+  new llvm::GlobalVariable(module, model->getType(), true, llvm::GlobalValue::ExternalLinkage, model,
+                           "gm_model");
 
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream os(bytes);
@@ -190,7 +205,8 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::Progra
   if (machine->addPassesToEmitFile(passes, os, nullptr, llvm::CodeGenFileType::ObjectFile))
     return machineError("the LLVM that gemmac runs with cannot emit objects");
   passes.run(module);
-  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), "gm_model.o", /*RequiresNullTerminator=*/false);
+  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), "gm_model.o",
+                                                         /*RequiresNullTerminator=*/false);
 }
 
 } // namespace gemmac

@@ -1,5 +1,5 @@
-// What the executable says about itself: the JSON manifest of runtime/Abi.h and the object that holds it with the
-// table of entry points.
+// What the executable says about itself: the JSON manifest of runtime/Abi.h and the object that holds it with
+// the table of entry points.
 #pragma once
 
 #include "codegen/Target.h"
@@ -24,7 +24,9 @@ struct ManifestOptions {
 llvm::json::Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
                                  const ManifestOptions &options, int64_t scratch);
 
-/// An object file that defines gm_model (runtime/Abi.h): the manifest's text and the addresses of gm_entry_<name>.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::ProgramOp program, llvm::StringRef manifest);
+/// An object file that defines gm_model (runtime/Abi.h): the manifest's text and the addresses of
+/// gm_entry_<name>.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::ProgramOp program,
+                                                                    llvm::StringRef manifest);
 
 } // namespace gemmac

@@ -39,7 +39,8 @@ OutputFile::~OutputFile() {
 }
 
 llvm::Error OutputFile::failed(llvm::StringRef what, int error) const {
-  llvm::StringRef hint = error == ENOSPC || error == EDQUOT ? "; free space there or choose another place" : "";
+  llvm::StringRef hint =
+      error == ENOSPC || error == EDQUOT ? "; free space there or choose another place" : "";
   return machineError(path + ": " + what + ": " + std::strerror(error) + hint);
 }
 

@@ -1,5 +1,5 @@
-// A file that appears whole or not at all: written nameless (or under a temporary name) in the target's folder, synced,
-// then given its name in one step. A killed process leaves nothing under the final name.
+// A file that appears whole or not at all: written nameless (or under a temporary name) in the target's
+// folder, synced, then given its name in one step. A killed process leaves nothing under the final name.
 #pragma once
 
 #include "llvm/ADT/ArrayRef.h"
@@ -18,7 +18,8 @@ public:
   OutputFile &operator=(OutputFile &&) = delete;
   ~OutputFile(); ///< discards what was not finished
 
-  /// Opens an output that will be named `path`. Fails with exit code 3 (folder missing, read-only, disk full) or 1 (a folder has that name).
+  /// Opens an output that will be named `path`. Fails with exit code 3 (folder missing, read-only, disk full)
+  /// or 1 (a folder has that name).
   static llvm::Expected<OutputFile> create(llvm::StringRef path);
   /// Writes all of `bytes` at `offset`.
   llvm::Error writeAt(uint64_t offset, llvm::ArrayRef<char> bytes);

@@ -18,7 +18,8 @@ namespace gemmac {
 PackedRow packedRow(step::WeightOp weight, llvm::ArrayRef<int64_t> sourceRows, int64_t r) {
   int64_t parts = static_cast<int64_t>(sourceRows.size()), tile = weight.getTile();
   if (weight.getInterleave()) {
-    int64_t share = tile / parts, within = r % tile, part = within / share, row = r / tile * share + within % share;
+    int64_t share = tile / parts, within = r % tile, part = within / share,
+            row = r / tile * share + within % share;
     return {part, row < sourceRows[part] ? row : -1};
   }
   if (parts == 1)
@@ -41,7 +42,8 @@ struct Part {
   int64_t first, rows, matrixRows, columns;
 };
 
-/// Collects bytes and writes them in 16 MiB pieces at multiples of 2 MiB (see docs/architecture.md, executable).
+/// Collects bytes and writes them in 16 MiB pieces at multiples of 2 MiB (see docs/architecture.md,
+/// executable).
 class BlockWriter {
 public:
   BlockWriter(OutputFile &out, uint64_t base, llvm::function_ref<void(llvm::ArrayRef<char>)> hash)
@@ -112,7 +114,8 @@ llvm::Error Packer::addSource(gemma::WeightOp source, bool halves) {
   if (!tensor)
     return inputError(tensors.primaryFile(), name, "tensor is missing");
   int64_t rank = static_cast<int64_t>(tensor->shape.size());
-  int64_t rows = rank == 1 ? (weight.getFormat() == step::Format::Vec ? 1 : tensor->shape[0]) : tensor->shape[rank - 2];
+  int64_t rows =
+      rank == 1 ? (weight.getFormat() == step::Format::Vec ? 1 : tensor->shape[0]) : tensor->shape[rank - 2];
   int64_t columns = tensor->elements() / rows / (rank == 3 ? tensor->shape[0] : 1);
   llvm::ArrayRef<uint8_t> bytes = tensors.bytes(*tensor);
   for (int64_t half = 0; half < (halves ? 2 : 1); ++half) {
@@ -129,7 +132,8 @@ llvm::Error Packer::resolve() {
     auto symbol = mlir::cast<mlir::FlatSymbolRefAttr>(attr);
     auto source = module.lookupSymbol<gemma::WeightOp>(symbol.getAttr());
     if (!source)
-      return inputError(tensors.primaryFile(), symbol.getValue(), "the program names a weight that the module lacks");
+      return inputError(tensors.primaryFile(), symbol.getValue(),
+                        "the program names a weight that the module lacks");
     if (llvm::Error error = addSource(source, weight.getInterleave() && sources.size() == 1))
       return error;
   }
@@ -221,13 +225,15 @@ void Packer::packTableRow(int64_t row, char *out) {
   case step::Format::RowsQ8:
     for (int64_t group = 0; group * kScaleGroup < k; ++group) {
       uint16_t scale;
-      quantizeQ8(values.data() + group * kScaleGroup, kScaleGroup, reinterpret_cast<int8_t *>(out) + group * kScaleGroup, &scale);
+      quantizeQ8(values.data() + group * kScaleGroup, kScaleGroup,
+                 reinterpret_cast<int8_t *>(out) + group * kScaleGroup, &scale);
       std::memcpy(out + rowsQ8ScaleOffset(k) + 2 * group, &scale, 2);
     }
     break;
   default:
     for (int64_t i = 0; i < k; ++i) {
-      uint16_t half = weight.getFormat() == step::Format::RowsBF16 ? f32ToBF16(values[i]) : f32ToF16(values[i]);
+      uint16_t half =
+          weight.getFormat() == step::Format::RowsBF16 ? f32ToBF16(values[i]) : f32ToF16(values[i]);
       std::memcpy(out + 2 * i, &half, 2);
     }
   }
@@ -251,7 +257,9 @@ llvm::Error Packer::run(BlockWriter &writer, llvm::function_ref<void(uint64_t)> 
     return error;
   step::Format format = weight.getFormat();
   bool panels = isPanelFormat(format), table = isRowsFormat(format);
-  int64_t unit = panels ? panelBytes(format, weight.getK()) : table ? rowStrideBytes(format, weight.getK()) : 0;
+  int64_t unit = panels  ? panelBytes(format, weight.getK())
+                 : table ? rowStrideBytes(format, weight.getK())
+                         : 0;
   int64_t perMatrix = panels ? weight.getN() / 16 : weight.getN();
   int64_t matrices = std::max<int64_t>(1, weight.getExperts());
   std::vector<char> bytes;
@@ -279,7 +287,8 @@ llvm::Error Packer::run(BlockWriter &writer, llvm::function_ref<void(uint64_t)> 
       return error;
   }
   if (nonFinite)
-    return inputError(parts[0].tensor->file, parts[0].tensor->name, "holds a value that is not finite (NaN or infinity)",
+    return inputError(parts[0].tensor->file, parts[0].tensor->name,
+                      "holds a value that is not finite (NaN or infinity)",
                       "the checkpoint is damaged: fetch it again");
   return llvm::Error::success();
 }
@@ -290,7 +299,8 @@ llvm::Error packWeights(step::ProgramOp program, const TensorSource &tensors, Ou
                         llvm::function_ref<void(llvm::ArrayRef<char>)> hash,
                         llvm::function_ref<void(uint64_t)> progress) {
   auto module = program->getParentOfType<mlir::ModuleOp>();
-  std::vector<step::WeightOp> weights(program.getOps<step::WeightOp>().begin(), program.getOps<step::WeightOp>().end());
+  std::vector<step::WeightOp> weights(program.getOps<step::WeightOp>().begin(),
+                                      program.getOps<step::WeightOp>().end());
   std::stable_sort(weights.begin(), weights.end(),
                    [](step::WeightOp a, step::WeightOp b) { return a.getOffset() < b.getOffset(); });
   BlockWriter writer(out, base, hash);

@@ -10,17 +10,18 @@
 
 namespace gemmac {
 
-/// Where a packed row comes from: source `source` of the step.weight, row `row` of it (of one expert); -1: padding.
+/// Where a packed row comes from: source `source` of the step.weight, row `row` of it (of one expert); -1:
+/// padding.
 struct PackedRow {
   int64_t source, row;
 };
 
-/// The source of packed row `r` of `weight`; `sourceRows[i]` = rows of source i (of one expert, halves counted apart
-/// where one 3-D source is interleaved with itself).
+/// The source of packed row `r` of `weight`; `sourceRows[i]` = rows of source i (of one expert, halves
+/// counted apart where one 3-D source is interleaved with itself).
 PackedRow packedRow(step::WeightOp weight, llvm::ArrayRef<int64_t> sourceRows, int64_t r);
 
-/// Packs all weights of `program` and writes them from byte `base` of `out`, in 16 MiB writes at multiples of 2 MiB.
-/// `progress` is called with the bytes done. `hash` receives every byte in file order.
+/// Packs all weights of `program` and writes them from byte `base` of `out`, in 16 MiB writes at multiples of
+/// 2 MiB. `progress` is called with the bytes done. `hash` receives every byte in file order.
 llvm::Error packWeights(step::ProgramOp program, const TensorSource &tensors, OutputFile &out, uint64_t base,
                         llvm::function_ref<void(llvm::ArrayRef<char>)> hash,
                         llvm::function_ref<void(uint64_t)> progress);

@@ -3,6 +3,7 @@
 #include "frontend/ImportText.h"
 
 #include "dialect/gemma/Gemma.h"
+#include "frontend/GgmlBlocks.h"
 #include "frontend/TextTensors.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -92,12 +93,20 @@ mlir::RankedTensorType TextImporter::rows(llvm::ArrayRef<int64_t> columns) const
   return mlir::RankedTensorType::get(shape, mlir::Float32Type::get(code.getContext()));
 }
 
+/// Block formats decode to f32.
 mlir::Type elementType(mlir::MLIRContext *context, DType type) {
   if (type == DType::BF16)
     return mlir::BFloat16Type::get(context);
   if (type == DType::F16)
     return mlir::Float16Type::get(context);
   return mlir::Float32Type::get(context);
+}
+
+/// The enums list the formats in one order.
+gemma::Blocks blocksOf(DType type) {
+  if (!isBlockType(type))
+    return gemma::Blocks::None;
+  return static_cast<gemma::Blocks>(static_cast<int>(type) - static_cast<int>(DType::Q4_0) + 1);
 }
 
 /// Declares @symbol for the tensor of that name (with the checkpoint's prefix). The file is named without its
@@ -110,7 +119,8 @@ WeightOp TextImporter::weight(llvm::StringRef symbol, llvm::StringRef tensor) {
   return WeightOp::create(symbols, at(symbol), (prefix + symbol).str(), type,
                           symbols.getStringAttr(llvm::sys::path::filename(info->file)),
                           symbols.getStringAttr(info->name), i64(static_cast<int64_t>(info->offset)),
-                          gemma::Quant::None, mlir::ElementsAttr(), mlir::IntegerAttr());
+                          gemma::Quant::None, blocksOf(info->dtype), mlir::ElementsAttr(),
+                          mlir::IntegerAttr());
 }
 
 WeightOp TextImporter::layerWeight(llvm::StringRef symbol, llvm::StringRef tensor) {

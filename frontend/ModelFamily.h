@@ -51,8 +51,8 @@ constexpr int64_t maxPosition = int64_t(1) << 30;
 
 /// ModelConfig::layers: types, sizes, windows, sharing. Needs the global sizes; ConfigLayers.cpp.
 void readLayers(ConfigReader &reader);
-/// Makes the last `shared` layers read K and V of the last layer before them that has their type (gemma4.md 2.6):
-/// sets LayerConfig::kvSource. Returns what the number should have been, or "".
+/// Makes the last `shared` layers read K and V of the last layer before them that has their type
+/// (gemma4.md 2.6): sets LayerConfig::kvSource. Returns what the number should have been, or "".
 std::string shareKeysAndValues(std::vector<LayerConfig> &layers, int64_t shared);
 /// LayerConfig::rope of every layer; ConfigRope.cpp.
 void readRope(ConfigReader &reader);

@@ -8,14 +8,13 @@
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
-#include "mlir/Interfaces/ControlFlowInterfaces.h"
 
 namespace gemmac::gemma {
 /// See Gemma_RowWise in GemmaDialect.td.
-template <typename ConcreteType>
-class RowWise : public mlir::OpTrait::TraitBase<ConcreteType, RowWise> {};
+template <typename ConcreteType> class RowWise : public mlir::OpTrait::TraitBase<ConcreteType, RowWise> {};
 } // namespace gemmac::gemma
 
 // Generated code names parameters that it does not use.

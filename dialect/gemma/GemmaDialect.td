@@ -54,5 +54,11 @@ def Gemma_Quant : I32EnumAttr<"Quant", "how a weight is quantised, in groups of 
     I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Q8", 1, "q8">, I32EnumAttrCase<"Q4", 2, "q4">]> {
   let cppNamespace = "::gemmac::gemma";
 }
+def Gemma_Blocks : I32EnumAttr<"Blocks", "GGUF's block format that a weight is stored in (frontend/GgmlBlocks.h)", [
+    I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Q4_0", 1, "q4_0">, I32EnumAttrCase<"Q4_1", 2, "q4_1">,
+    I32EnumAttrCase<"Q5_0", 3, "q5_0">, I32EnumAttrCase<"Q5_1", 4, "q5_1">, I32EnumAttrCase<"Q8_0", 5, "q8_0">,
+    I32EnumAttrCase<"Q4_K", 6, "q4_k">, I32EnumAttrCase<"Q5_K", 7, "q5_k">, I32EnumAttrCase<"Q6_K", 8, "q6_k">]> {
+  let cppNamespace = "::gemmac::gemma";
+}
 
 #endif

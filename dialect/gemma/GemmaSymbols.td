@@ -9,12 +9,16 @@ def Gemma_WeightOp : Gemma_Op<"weight", [Symbol]> {
   let description = [{
     Names `tensor` in `file` at byte `offset`; `type` has the stored shape and element type (f32, f16, bf16). `quant`
     says that the value used is dequantise(quantise(stored)), groups of 32 along the last axis, scale in f16, round to nearest.
-    Tests may give the value itself as `literal`, or `random = seed` for a deterministic pseudo-random one, instead of a file.
+    `blocks` names the block format of a tensor that a file already holds quantised: its values are what the blocks decode to, in f32,
+    and no pass quantises them again. Tests may give the value itself as `literal`, or `random = seed` for a deterministic pseudo-random
+    one, instead of a file.
 
     - C1: exactly one of file, literal, random is given
     - C2: offset is non-negative and given with file
     - C3: the shape is static and every dimension positive
     - C4: literal has this type's shape
+    - C5: blocks, other than none, come from a file, with element type f32 and without quant
+    - C6: rows of blocks are whole blocks: a multiple of 32 elements, of 256 for q4_k, q5_k and q6_k
 
     ```mlir
     gemma.weight @layers.0.q {file = "model.safetensors", tensor = "model.layers.0.self_attn.q_proj.weight", offset = 1024 : i64} : tensor<64x64xbf16>
@@ -22,9 +26,9 @@ def Gemma_WeightOp : Gemma_Op<"weight", [Symbol]> {
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<RankedTensorOf<[F32, F16, BF16]>>:$type,
       OptionalAttr<StrAttr>:$file, OptionalAttr<StrAttr>:$tensor, OptionalAttr<I64Attr>:$offset,
-      DefaultValuedAttr<Gemma_Quant, "Quant::None">:$quant,
+      DefaultValuedAttr<Gemma_Quant, "Quant::None">:$quant, DefaultValuedAttr<Gemma_Blocks, "Blocks::None">:$blocks,
       OptionalAttr<ElementsAttr>:$literal, OptionalAttr<I64Attr>:$random);
-  let assemblyFormat = "$sym_name (`quant` `(` $quant^ `)`)? attr-dict `:` $type";
+  let assemblyFormat = "$sym_name (`quant` `(` $quant^ `)`)? (`blocks` `(` $blocks^ `)`)? attr-dict `:` $type";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::RankedTensorType getTensorType() { return ::llvm::cast<::mlir::RankedTensorType>(getType()); }

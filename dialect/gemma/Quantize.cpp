@@ -47,7 +47,8 @@ float f16ToF32(uint16_t h) {
   return value;
 }
 
-/// Nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no fraction bits. Unlike nearbyint it vectorises.
+/// Nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no fraction bits. Unlike nearbyint
+/// it vectorises.
 static inline float roundToEven(float x) {
   constexpr float magic = 12582912.0f;
   return (x + magic) - magic;

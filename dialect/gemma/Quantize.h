@@ -1,5 +1,6 @@
-// What `quant` of a gemma.weight means, exactly: round to nearest in groups of 32 along the input axis, scale in f16.
-// The interpreter and the weight packer both call these, so that compiled and interpreted values are the same numbers.
+// What `quant` of a gemma.weight means, exactly: round to nearest in groups of 32 along the input axis, scale
+// in f16. The interpreter and the weight packer both call these, so that compiled and interpreted values are
+// the same numbers.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +15,18 @@ float f16ToF32(uint16_t x);
 /// bf16 of x, round to nearest even; and back.
 uint16_t f32ToBF16(float x);
 inline float bf16ToF32(uint16_t x) {
-  union { uint32_t u; float f; } v{static_cast<uint32_t>(x) << 16};
+  union {
+    uint32_t u;
+    float f;
+  } v{static_cast<uint32_t>(x) << 16};
   return v.f;
 }
 
-/// One group of n <= 32 values: scale = f16(max|x| / 127), q = round(x / scale) in [-127, 127]; value = q * scale.
+/// One group of n <= 32 values: scale = f16(max|x| / 127), q = round(x / scale) in [-127, 127]; value = q *
+/// scale.
 void quantizeQ8(const float *x, int n, int8_t *q, uint16_t *scale);
-/// One group of n <= 32 values: scale = f16(m / -8) with m the value of largest magnitude, q = round(x / scale) + 8 in
-/// [0, 15]; value = (q - 8) * scale.
+/// One group of n <= 32 values: scale = f16(m / -8) with m the value of largest magnitude, q = round(x /
+/// scale) + 8 in [0, 15]; value = (q - 8) * scale.
 void quantizeQ4(const float *x, int n, uint8_t *q, uint16_t *scale);
 
 } // namespace gemmac

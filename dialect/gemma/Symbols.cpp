@@ -16,6 +16,21 @@ static LogicalResult verifySource(WeightOp op) {
   return success();
 }
 
+static LogicalResult verifyBlocks(WeightOp op) {
+  Blocks blocks = op.getBlocks();
+  if (blocks == Blocks::None)
+    return success();
+  if (!op.getFile() || op.getQuant() != Quant::None || !op.getTensorType().getElementType().isF32())
+    return op.emitOpError() << "has blocks " << stringifyBlocks(blocks)
+                            << ", expected a file, element type f32 and no quant with them";
+  int64_t block = blocks >= Blocks::Q4_K ? 256 : 32,
+          columns = op.getShape().empty() ? 1 : op.getShape().back();
+  if (columns % block != 0)
+    return op.emitOpError() << "has rows of " << columns << " elements, expected a multiple of " << block
+                            << " for blocks " << stringifyBlocks(blocks);
+  return success();
+}
+
 LogicalResult WeightOp::verify() {
   if (failed(verifySource(*this)))
     return failure();
@@ -26,7 +41,7 @@ LogicalResult WeightOp::verify() {
   if (auto literal = getLiteralAttr(); literal && literal.getShapedType().getShape() != getShape())
     return emitOpError() << "literal has shape " << shapeText(literal.getShapedType().getShape())
                          << ", expected " << shapeText(getShape());
-  return success();
+  return verifyBlocks(*this);
 }
 
 LogicalResult CacheOp::verify() {

@@ -79,6 +79,8 @@ llvm::Error WeightValues::decodeFile(gemma::WeightOp weight, int64_t first,
                       "missing, expected the tensor of weight @" + weight.getSymName());
   mlir::Type type = weight.getTensorType().getElementType();
   DType expected = type.isBF16() ? DType::BF16 : type.isF16() ? DType::F16 : DType::F32;
+  if (weight.getBlocks() != gemma::Blocks::None) // the enums list the formats in one order
+    expected = static_cast<DType>(static_cast<int>(DType::Q4_0) + static_cast<int>(weight.getBlocks()) - 1);
   if (info->dtype != expected || llvm::ArrayRef<int64_t>(info->shape) != weight.getShape())
     return inputError(source->primaryFile(), name,
                       "dtype or shape is not that of weight @" + weight.getSymName());

@@ -46,7 +46,13 @@ def Step_Act : Step_Enum<"Act", "activation format inside a product",
 def Step_Format : Step_Enum<"Format", "weight layout", [
     I32EnumAttrCase<"Vec", 0, "vec">, I32EnumAttrCase<"F32P16", 1, "f32p16">, I32EnumAttrCase<"BF16P16", 2, "bf16p16">,
     I32EnumAttrCase<"Q8P16", 3, "q8p16">, I32EnumAttrCase<"Q4P16", 4, "q4p16">,
-    I32EnumAttrCase<"RowsF32", 5, "rows_f32">, I32EnumAttrCase<"RowsBF16", 6, "rows_bf16">, I32EnumAttrCase<"RowsQ8", 7, "rows_q8">, I32EnumAttrCase<"F16P16", 8, "f16p16">, I32EnumAttrCase<"RowsF16", 9, "rows_f16">]>;
+    I32EnumAttrCase<"RowsF32", 5, "rows_f32">, I32EnumAttrCase<"RowsBF16", 6, "rows_bf16">, I32EnumAttrCase<"RowsQ8", 7, "rows_q8">, I32EnumAttrCase<"F16P16", 8, "f16p16">, I32EnumAttrCase<"RowsF16", 9, "rows_f16">,
+    // Imported blocks (GGUF), codes as stored: q4_0 and q8_0 are q4p16 and q8p16.
+    I32EnumAttrCase<"Q5P16", 10, "q5p16">, I32EnumAttrCase<"Q4MP16", 11, "q4mp16">, I32EnumAttrCase<"Q5MP16", 12, "q5mp16">,
+    I32EnumAttrCase<"Q4KP16", 13, "q4kp16">, I32EnumAttrCase<"Q5KP16", 14, "q5kp16">, I32EnumAttrCase<"Q6KP16", 15, "q6kp16">,
+    I32EnumAttrCase<"RowsQ4_0", 16, "rows_q4_0">, I32EnumAttrCase<"RowsQ4_1", 17, "rows_q4_1">, I32EnumAttrCase<"RowsQ5_0", 18, "rows_q5_0">,
+    I32EnumAttrCase<"RowsQ5_1", 19, "rows_q5_1">, I32EnumAttrCase<"RowsQ8_0", 20, "rows_q8_0">, I32EnumAttrCase<"RowsQ4_K", 21, "rows_q4_k">,
+    I32EnumAttrCase<"RowsQ5_K", 22, "rows_q5_k">, I32EnumAttrCase<"RowsQ6_K", 23, "rows_q6_k">]>;
 def Step_KvType : Step_Enum<"KvType", "element type of a cache", [I32EnumAttrCase<"F32", 0, "f32">, I32EnumAttrCase<"BF16", 1, "bf16">]>;
 def Step_Which : Step_Enum<"Which", "half of a cache", [I32EnumAttrCase<"K", 0, "k">, I32EnumAttrCase<"V", 1, "v">]>;
 

@@ -53,16 +53,6 @@ CacheOp lookupCache(Operation *op, SymbolTableCollection &symbols, FlatSymbolRef
   return nullptr;
 }
 
-bool isPanelFormat(Format format) {
-  return format == Format::F32P16 || format == Format::BF16P16 || format == Format::F16P16 ||
-         format == Format::Q8P16 || format == Format::Q4P16;
-}
-
-bool isRowsFormat(Format format) {
-  return format == Format::RowsF32 || format == Format::RowsBF16 || format == Format::RowsF16 ||
-         format == Format::RowsQ8;
-}
-
 LogicalResult verifyVec(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr ref, StringRef role,
                         ArrayRef<int64_t> lengths) {
   WeightOp weight = lookupWeight(op, symbols, ref, role);

@@ -21,9 +21,6 @@ WeightOp lookupWeight(mlir::Operation *op, mlir::SymbolTableCollection &symbols,
                       llvm::StringRef role);
 CacheOp lookupCache(mlir::Operation *op, mlir::SymbolTableCollection &symbols, mlir::FlatSymbolRefAttr ref);
 
-bool isPanelFormat(Format format);
-bool isRowsFormat(Format format);
-
 /// `ref` names a vec weight of n elements.
 mlir::LogicalResult verifyVec(mlir::Operation *op, mlir::SymbolTableCollection &symbols,
                               mlir::FlatSymbolRefAttr ref, llvm::StringRef role,

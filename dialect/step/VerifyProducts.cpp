@@ -40,13 +40,12 @@ LogicalResult PackOp::verify() {
 static LogicalResult verifyProductWeight(Operation *op, WeightOp weight, Act act, bool experts) {
   Format format = weight.getFormat();
   bool fits = isPanelFormat(format) && (int64_t(weight.getExperts()) > 0) == experts;
-  bool int8 = format == Format::Q8P16 || format == Format::Q4P16;
-  if (fits && (act != Act::I8 || int8))
+  if (fits && (act != Act::I8 || hasCodes(format)))
     return success();
   InFlightDiagnostic diagnostic =
       op->emitOpError() << "weight @" << weight.getSymName() << " is " << stringifyFormat(format) << " with "
                         << int64_t(weight.getExperts()) << " experts, expected "
-                        << (act == Act::I8 ? "q8p16 or q4p16" : "a p16 format") << " with "
+                        << (act == Act::I8 ? "a quantised p16 format" : "a p16 format") << " with "
                         << (experts ? "some" : "none") << " for " << stringifyAct(act) << " activations";
   diagnostic.attachNote(weight.getLoc()) << "weight defined here";
   return failure();

@@ -9,26 +9,66 @@ namespace gemmac {
 using step::Act;
 using step::Format;
 
-bool isPanelFormat(Format format) { return superblockBytes(format) != 0; }
+const PanelCodes *panelCodes(Format format) {
+  using Scales = PanelCodes::Scales;
+  static constexpr PanelCodes q8{8, 0, Scales::F16}, q4{4, 8, Scales::F16}, q5{5, 16, Scales::F16},
+      q4m{4, 0, Scales::F16Min}, q5m{5, 0, Scales::F16Min}, q4k{4, 0, Scales::K}, q5k{5, 0, Scales::K},
+      q6k{6, 32, Scales::K6};
+  switch (format) {
+  case Format::Q8P16:
+    return &q8;
+  case Format::Q4P16:
+    return &q4;
+  case Format::Q5P16:
+    return &q5;
+  case Format::Q4MP16:
+    return &q4m;
+  case Format::Q5MP16:
+    return &q5m;
+  case Format::Q4KP16:
+    return &q4k;
+  case Format::Q5KP16:
+    return &q5k;
+  case Format::Q6KP16:
+    return &q6k;
+  default:
+    return nullptr;
+  }
+}
 
-bool isRowsFormat(Format format) {
-  return format == Format::RowsF32 || format == Format::RowsBF16 || format == Format::RowsF16 ||
-         format == Format::RowsQ8;
+RowBlocks rowBlocks(Format format) {
+  switch (format) {
+  case Format::RowsQ4_0:
+    return {32, 18};
+  case Format::RowsQ4_1:
+    return {32, 20};
+  case Format::RowsQ5_0:
+    return {32, 22};
+  case Format::RowsQ5_1:
+    return {32, 24};
+  case Format::RowsQ8_0:
+    return {32, 34};
+  case Format::RowsQ4_K:
+    return {256, 144};
+  case Format::RowsQ5_K:
+    return {256, 176};
+  case Format::RowsQ6_K:
+    return {256, 210};
+  default:
+    return {0, 0};
+  }
 }
 
 int64_t superblockBytes(Format format) {
   constexpr int64_t elements = kPanelRows * kSuperblockK;
-  constexpr int64_t scales = kPanelRows * (kSuperblockK / kScaleGroup) * 2;
+  if (const PanelCodes *codes = panelCodes(format))
+    return codes->scaleOffset() + codes->scaleBytes();
   switch (format) {
   case Format::F32P16:
     return elements * 4;
   case Format::BF16P16:
   case Format::F16P16:
     return elements * 2;
-  case Format::Q8P16:
-    return elements + scales;
-  case Format::Q4P16:
-    return elements / 2 + scales;
   default:
     return 0;
   }
@@ -47,8 +87,10 @@ int64_t rowStrideBytes(Format format, int64_t k) {
     int64_t padded = rowsQ8ScaleOffset(k);
     return roundUp(padded + padded / kScaleGroup * 2, kAlign);
   }
-  default:
-    return 0;
+  default: {
+    RowBlocks blocks = rowBlocks(format);
+    return blocks.elements > 0 ? k / blocks.elements * blocks.bytes : 0;
+  }
   }
 }
 

@@ -18,10 +18,31 @@ constexpr int64_t kScaleGroup = 32;  ///< elements that share a scale
 constexpr int64_t roundUp(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 constexpr int64_t paddedK(int64_t k) { return roundUp(k, kSuperblockK); }
 
-/// f32p16, bf16p16, f16p16, q8p16, q4p16: panels of 16 rows, streamed by matmul.
-bool isPanelFormat(step::Format format);
-/// rows_*: row-major tables to gather from.
-bool isRowsFormat(step::Format format);
+using step::isPanelFormat;
+using step::isRowsFormat;
+
+/// How a panel format holds small integers. Element = scale * (code - bias), or scale * code + minimum. A
+/// superblock is the codes' low four bits (or all eight), then their higher bits, then the scales.
+struct PanelCodes {
+  enum class Scales : uint8_t {
+    F16,    ///< [2][16] f16, one for each 32 inputs and row
+    F16Min, ///< the same, then [2][16] f16 minima, added
+    K,      ///< [16] f16 d, [16] f16 dmin, [2][16] u8 s, [2][16] u8 m: scale d * s, minimum -(dmin * m)
+    K6,     ///< [16] f16 d, [4][16] i8 s, one for each 16 inputs, and 32 bytes of padding: scale d * s
+  };
+  int64_t bits; ///< 4, 5, 6 or 8
+  int64_t bias; ///< 8, 16, 32, 0; 8 bits: signed, no bias
+  Scales scales;
+
+  bool minimum() const { return scales == Scales::F16Min || scales == Scales::K; }
+  /// Inputs that share a scale.
+  int64_t group() const { return scales == Scales::K6 ? 16 : 32; }
+  int64_t highOffset() const { return bits == 8 ? 1024 : 512; }
+  int64_t scaleOffset() const { return bits * 128; }
+  int64_t scaleBytes() const { return scales == Scales::F16 ? 64 : 128; }
+};
+/// Null for formats without codes.
+const PanelCodes *panelCodes(step::Format format);
 
 /// One superblock: 16 rows x 64 inputs, with its scales. 0 for formats without panels.
 int64_t superblockBytes(step::Format format);
@@ -29,6 +50,11 @@ int64_t superblockBytes(step::Format format);
 int64_t panelBytes(step::Format format, int64_t k);
 /// From one row to the next of a rows_* table.
 int64_t rowStrideBytes(step::Format format, int64_t k);
+/// rows_q4_0 ..: GGUF's blocks as stored. Elements and bytes of a block; {0, 0} for other formats.
+struct RowBlocks {
+  int64_t elements, bytes;
+};
+RowBlocks rowBlocks(step::Format format);
 /// rows_q8: where the row's f16 scales start (its int8 values come first, k padded to a multiple of 32).
 constexpr int64_t rowsQ8ScaleOffset(int64_t k) { return roundUp(k, kScaleGroup); }
 /// One matrix of a weight: n padded rows of k inputs; a multiple of 64.

@@ -40,7 +40,7 @@ struct QuantizePass : impl::GemmaQuantizeBase<QuantizePass> {
 private:
   static bool keepsValues(gemma::WeightOp weight, const llvm::StringSet<> &keep) {
     llvm::StringRef name = weight.getSymName();
-    return weight.getShape().size() < 2 || name == "ple_proj" || name.ends_with(".router") ||
+    return weight.getShape().size() < 2 || weight.getBlocks() != gemma::Blocks::None || name == "ple_proj" || name.ends_with(".router") ||
            keep.contains(name);
   }
 

@@ -14,10 +14,34 @@ StepWeights::StepWeights(step::ProgramOp program, mlir::ModuleOp module, const T
 
 step::WeightOp StepWeights::find(llvm::StringRef symbol) const { return symbols.lookup(symbol); }
 
-static gemma::Quant quantOf(Format format) {
-  if (format == Format::Q8P16 || format == Format::RowsQ8)
-    return gemma::Quant::Q8;
-  return format == Format::Q4P16 ? gemma::Quant::Q4 : gemma::Quant::None;
+/// Whether rows of `source` may be packed as `format`: what the packer does not change is what is read here.
+static bool suits(gemma::WeightOp source, Format format) {
+  using gemma::Blocks;
+  using gemma::Quant;
+  Quant quant = source.getQuant();
+  switch (source.getBlocks()) {
+  case Blocks::None:
+    if (format == Format::Q8P16 || format == Format::RowsQ8)
+      return quant == Quant::Q8;
+    return quant == (format == Format::Q4P16 ? Quant::Q4 : Quant::None);
+  case Blocks::Q4_0:
+    return format == Format::Q4P16 || format == Format::RowsQ4_0;
+  case Blocks::Q4_1:
+    return format == Format::Q4MP16 || format == Format::RowsQ4_1;
+  case Blocks::Q5_0:
+    return format == Format::Q5P16 || format == Format::RowsQ5_0;
+  case Blocks::Q5_1:
+    return format == Format::Q5MP16 || format == Format::RowsQ5_1;
+  case Blocks::Q8_0:
+    return format == Format::Q8P16 || format == Format::RowsQ8_0;
+  case Blocks::Q4_K:
+    return format == Format::Q4KP16 || format == Format::RowsQ4_K;
+  case Blocks::Q5_K:
+    return format == Format::Q5KP16 || format == Format::RowsQ5_K;
+  case Blocks::Q6_K:
+    return format == Format::Q6KP16 || format == Format::RowsQ6_K;
+  }
+  return false;
 }
 
 llvm::Expected<llvm::ArrayRef<StepWeights::Part>> StepWeights::partsOf(step::WeightOp weight) {
@@ -29,11 +53,12 @@ llvm::Expected<llvm::ArrayRef<StepWeights::Part>> StepWeights::partsOf(step::Wei
     gemma::WeightOp source = values.find(llvm::cast<mlir::FlatSymbolRefAttr>(symbol).getValue());
     if (!source)
       return inputError("step", weight.getSymName(), "a source is no gemma.weight of the module");
-    if (source.getQuant() != quantOf(weight.getFormat()) && weight.getFormat() != Format::Vec)
+    if (!suits(source, weight.getFormat()) && weight.getFormat() != Format::Vec)
       return inputError("step", weight.getSymName(),
                         "format " + step::stringifyFormat(weight.getFormat()) + " for the source @" +
                             source.getSymName() +
-                            ", which has quant = " + gemma::stringifyQuant(source.getQuant()));
+                            ", which has quant = " + gemma::stringifyQuant(source.getQuant()) +
+                            " and blocks = " + gemma::stringifyBlocks(source.getBlocks()));
     llvm::ArrayRef<int64_t> shape = source.getShape();
     int64_t rows = shape.size() == 1 ? 1 : shape[shape.size() - 2];
     for (int64_t half = 0; half < (halves ? 2 : 1); ++half)

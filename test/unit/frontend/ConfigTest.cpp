@@ -139,8 +139,9 @@ TEST(Config, ReadsPerLayerConfig) {
 }
 
 TEST(Config, LastLayerOfGemma4IsFull) {
-  ModelConfig config =
-      loadWith([](Json &json) { json["layer_types"] = {"full_attention", "sliding_attention"}; });
+  ModelConfig config = loadWith([](Json &json) {
+    json["layer_types"] = {"full_attention", "sliding_attention"};
+  });
   EXPECT_TRUE(config.layers[1].full);
   ASSERT_EQ(config.notes.size(), 1u);
   EXPECT_TRUE(contains(config.notes[0], "the last layer is full attention all the same"));

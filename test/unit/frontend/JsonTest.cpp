@@ -105,9 +105,13 @@ TEST(Json, TypedFieldsReportTheFirstProblem) {
             "f.json: z: missing, expected an integer from 0 to 6");
   EXPECT_EQ(problem([](JsonObject &r) { r.integer("n", 0, 6); }),
             "f.json: n: found null, expected an integer from 0 to 6");
-  EXPECT_EQ(problem([](JsonObject &r) { r.numberOr("f", 1, {0.5, 1, true}); }),
+  EXPECT_EQ(problem([](JsonObject &r) {
+              r.numberOr("f", 1, {0.5, 1, true});
+            }),
             "f.json: f: found 0.5, expected a number above 0.5 and at most 1.0");
-  EXPECT_EQ(problem([](JsonObject &r) { r.numberOr("s", 1, {0, 1}); }),
+  EXPECT_EQ(problem([](JsonObject &r) {
+              r.numberOr("s", 1, {0, 1});
+            }),
             "f.json: s: found \"x\", expected a number from 0.0 to 1.0");
   EXPECT_EQ(problem([](JsonObject &r) { r.booleanOr("i", true); }),
             "f.json: i: found 7, expected true or false");

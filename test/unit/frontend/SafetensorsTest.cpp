@@ -83,7 +83,9 @@ TEST(Safetensors, RefusesBadEntries) {
             "m.safetensors: a: found 3, expected an object");
   EXPECT_EQ(checkHeader([](Json &header) { header["a"].erase("dtype"); }),
             "m.safetensors: a: dtype: missing, expected a string");
-  EXPECT_EQ(checkHeader([](Json &header) { header["__metadata__"] = {{"x", 1}}; }),
+  EXPECT_EQ(checkHeader([](Json &header) {
+              header["__metadata__"] = {{"x", 1}};
+            }),
             "m.safetensors: __metadata__.x: found 1, expected a string");
 }
 
