@@ -1,9 +1,11 @@
 // See WeightPack.h. Layouts: docs/architecture.md, sizes: passes/plan/Layout.h.
 #include "codegen/WeightPack.h"
 
+#include "codegen/WeightPanels.h"
 #include "dialect/gemma/Gemma.h"
 #include "dialect/gemma/Quantize.h"
 #include "frontend/Diagnostic.h"
+#include "frontend/GgmlBlocks.h"
 #include "passes/plan/Layout.h"
 
 #include "llvm/Support/Parallel.h"
@@ -96,6 +98,8 @@ private:
   llvm::Error resolve();
   llvm::Error addSource(gemma::WeightOp source, bool halves);
   void readRow(const Part &part, int64_t matrix, int64_t row, float *out);
+  const uint8_t *blocksOf(const Part &part, int64_t matrix, int64_t row) const;
+  void packBlocks(int64_t matrix, int64_t panel, char *out);
   void packPanel(int64_t matrix, int64_t panel, char *out);
   void packTableRow(int64_t row, char *out);
   void packVector(std::vector<char> &out);
@@ -154,46 +158,28 @@ void Packer::readRow(const Part &part, int64_t matrix, int64_t row, float *out) 
     nonFinite = true;
 }
 
-/// Lays 64 inputs of 16 rows (`rows`: [16][kp] f32) at input k0 into one superblock.
-static void packFloats(step::Format format, const float *rows, int64_t kp, int64_t k0, char *out) {
-  for (int64_t lane = 0; lane < 16; ++lane)
-    for (int64_t k = 0; k < 64; ++k) {
-      float value = rows[lane * kp + k0 + k];
-      if (format == step::Format::F32P16) {
-        std::memcpy(out + (k * 16 + lane) * 4, &value, 4);
-      } else {
-        uint16_t half = format == step::Format::BF16P16 ? f32ToBF16(value) : f32ToF16(value);
-        std::memcpy(out + (k / 2 * 16 + lane) * 4 + (k % 2) * 2, &half, 2);
-      }
-    }
+/// The bytes of a row of an imported tensor.
+const uint8_t *Packer::blocksOf(const Part &part, int64_t matrix, int64_t row) const {
+  const int64_t index = matrix * part.matrixRows + part.first + row;
+  const int64_t rowBytes = part.columns / dtypeBlock(part.tensor->dtype) * dtypeSize(part.tensor->dtype);
+  return part.bytes.data() + index * rowBytes;
 }
-static void packQ8(const float *rows, int64_t kp, int64_t k0, char *out) {
-  for (int64_t lane = 0; lane < 16; ++lane)
-    for (int64_t group = 0; group < 2; ++group) {
-      int8_t q[32];
-      uint16_t scale;
-      quantizeQ8(rows + lane * kp + k0 + 32 * group, 32, q, &scale);
-      for (int64_t i = 0; i < 32; ++i) {
-        int64_t k = 32 * group + i;
-        out[k / 4 * 64 + lane * 4 + k % 4] = static_cast<char>(q[i]);
-      }
-      std::memcpy(out + 1024 + (group * 16 + lane) * 2, &scale, 2);
-    }
-}
-static void packQ4(const float *rows, int64_t kp, int64_t k0, char *out) {
-  for (int64_t lane = 0; lane < 16; ++lane)
-    for (int64_t group = 0; group < 2; ++group) {
-      uint8_t q[32];
-      uint16_t scale;
-      quantizeQ4(rows + lane * kp + k0 + 32 * group, 32, q, &scale);
-      for (int64_t j = 0; j < 4; ++j)
-        for (int64_t b = 0; b < 4; ++b)
-          out[(4 * group + j) * 64 + lane * 4 + b] = static_cast<char>(q[8 * j + b] | q[8 * j + 4 + b] << 4);
-      std::memcpy(out + 512 + (group * 16 + lane) * 2, &scale, 2);
-    }
+
+void Packer::packBlocks(int64_t matrix, int64_t panel, char *out) {
+  for (int64_t lane = 0; lane < kPanelRows; ++lane) {
+    PackedRow from = packedRow(weight, partRows, panel * kPanelRows + lane);
+    const Part &part = parts[from.source];
+    BlockRow row(part.tensor->dtype, from.row < 0 ? nullptr : blocksOf(part, matrix, from.row),
+                 weight.getK());
+    if (!row.finite())
+      nonFinite = true;
+    row.pack(weight.getFormat(), lane, out);
+  }
 }
 
 void Packer::packPanel(int64_t matrix, int64_t panel, char *out) {
+  if (isBlockType(parts[0].tensor->dtype))
+    return packBlocks(matrix, panel, out);
   int64_t kp = paddedK(weight.getK());
   std::vector<float> rows(16 * kp, 0.0f);
   for (int64_t lane = 0; lane < 16; ++lane) {
@@ -202,18 +188,23 @@ void Packer::packPanel(int64_t matrix, int64_t panel, char *out) {
       readRow(parts[from.source], matrix, from.row, rows.data() + lane * kp);
   }
   int64_t step = superblockBytes(weight.getFormat());
-  for (int64_t k0 = 0; k0 < kp; k0 += 64, out += step) {
-    if (weight.getFormat() == step::Format::Q8P16)
-      packQ8(rows.data(), kp, k0, out);
-    else if (weight.getFormat() == step::Format::Q4P16)
-      packQ4(rows.data(), kp, k0, out);
-    else
-      packFloats(weight.getFormat(), rows.data(), kp, k0, out);
-  }
+  for (int64_t k0 = 0; k0 < kp; k0 += kSuperblockK, out += step)
+    packSuperblock(weight.getFormat(), rows.data(), kp, k0, out);
 }
 
 void Packer::packTableRow(int64_t row, char *out) {
   int64_t k = weight.getK();
+  if (rowBlocks(weight.getFormat()).elements > 0) { // as stored
+    PackedRow from = packedRow(weight, partRows, row);
+    const size_t bytes = static_cast<size_t>(rowStrideBytes(weight.getFormat(), k));
+    if (from.row < 0)
+      return void(std::memset(out, 0, bytes));
+    const Part &part = parts[from.source];
+    const uint8_t *stored = blocksOf(part, 0, from.row);
+    if (firstNonFinite(part.tensor->dtype, {stored, bytes}) >= 0)
+      nonFinite = true;
+    return void(std::memcpy(out, stored, bytes));
+  }
   std::vector<float> values(roundUp(k, kScaleGroup), 0.0f);
   PackedRow from = packedRow(weight, partRows, row);
   if (from.row >= 0)

@@ -1,6 +1,8 @@
 // step.embed: one row of a table, from row-major tables and from panels (a tied embedding is packed once, for
 // the logits).
+#include "codegen/cpu/PanelReader.h"
 #include "codegen/cpu/PhaseEmitter.h"
+#include "codegen/cpu/RowBlocks.h"
 #include "passes/plan/Layout.h"
 
 using namespace mlir;
@@ -18,6 +20,7 @@ struct Gather {
 
   void rows();
   void rowsQ8();
+  void blocks();
   void panels();
   Value panelElement(Value lane, Value superblock, Value k);
 };
@@ -62,36 +65,27 @@ void Gather::rowsQ8() {
   });
 }
 
+/// GGUF's blocks as stored: rows are whole blocks, so 16 elements are always there.
+void Gather::blocks() {
+  KernelBuilder &k = e.k;
+  Value row = k.at(base, k.mul(token, rowStrideBytes(table.getFormat(), table.getK())));
+  k.loop(0, table.getK(), kLanes, [&](Value i) {
+    k.store(k.fmul(decodeRowBlocks(k, table.getFormat(), row, i), scale), k.at(out, k.mul(i, 4)));
+  });
+}
+
 /// Element `j` (0..63) of a superblock's lane, f32.
 Value Gather::panelElement(Value lane, Value superblock, Value j) {
   KernelBuilder &k = e.k;
-  auto scaled = [&](Value q, int64_t scaleOffset) {
-    Value group = k.mul(k.div(j, kScaleGroup), 2 * kLanes);
-    Value s = k.load(k.f16(), k.at(superblock, k.add(k.add(group, k.mul(lane, 2)), scaleOffset)));
-    return k.fmul(k.sitofp(q, k.f32()), k.extf(s, k.f32()));
-  };
-  auto byteAt = [&](int64_t perVector) {
-    Value vector = k.mul(k.div(j, perVector), 64);
-    return k.load(k.i8(), k.at(superblock, k.add(k.add(vector, k.mul(lane, 4)), k.rem(j, 4))));
-  };
-  switch (table.getFormat()) {
-  case step::Format::F32P16:
+  if (step::hasCodes(table.getFormat()))
+    return PanelReader(k, table.getFormat()).element(superblock, lane, j);
+  if (table.getFormat() == step::Format::F32P16)
     return k.load(k.f32(), k.at(superblock, k.add(k.mul(j, 64), k.mul(lane, 4))));
-  case step::Format::Q8P16:
-    return scaled(byteAt(4), 1024);
-  case step::Format::Q4P16: {
-    Value pair = k.zext(byteAt(8), k.i32());
-    Value high = k.trunc(k.andi(j, 4), k.i32()); // the upper nibble holds k 4..7 of each 8
-    Value nibble = k.andi(arith::ShRUIOp::create(k.builder(), k.location(), pair, high), 15);
-    return scaled(k.add(nibble, -8), 512);
-  }
-  default: { // bf16, f16: pairs
-    Value at = k.add(k.mul(k.div(j, 2), 64), k.add(k.mul(lane, 4), k.mul(k.rem(j, 2), 2)));
-    if (table.getFormat() == step::Format::F16P16)
-      return k.extf(k.load(k.f16(), k.at(superblock, at)), k.f32());
-    return k.fromBF16(k.load(k.i16(), k.at(superblock, at)));
-  }
-  }
+  // bf16, f16: pairs
+  Value at = k.add(k.mul(k.div(j, 2), 64), k.add(k.mul(lane, 4), k.mul(k.rem(j, 2), 2)));
+  if (table.getFormat() == step::Format::F16P16)
+    return k.extf(k.load(k.f16(), k.at(superblock, at)), k.f32());
+  return k.fromBF16(k.load(k.i16(), k.at(superblock, at)));
 }
 
 void Gather::panels() {
@@ -117,6 +111,8 @@ void emitOp(PhaseEmitter &e, step::EmbedOp op) {
       gather.panels();
     else if (w.op.getFormat() == step::Format::RowsQ8)
       gather.rowsQ8();
+    else if (rowBlocks(w.op.getFormat()).elements > 0)
+      gather.blocks();
     else
       gather.rows();
   });

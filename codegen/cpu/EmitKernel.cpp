@@ -79,8 +79,7 @@ void Nest::allRows(Value p, int64_t panels) {
 }
 
 std::unique_ptr<Kernel> makeKernel(KernelBuilder &k, step::Format format, step::Act act) {
-  bool quantized = format == step::Format::Q8P16 || format == step::Format::Q4P16;
-  if (!quantized)
+  if (!step::hasCodes(format))
     return makeFloatKernel(k, format);
   return act == step::Act::I8 ? makeInt8Kernel(k, format) : makeDequantKernel(k, format);
 }
@@ -90,8 +89,7 @@ std::unique_ptr<Kernel> makeKernel(KernelBuilder &k, step::Format format, step::
 int64_t panelStreams(const Target &target, step::Format format, step::Act act, int64_t panels) {
   // int8 is worth eight even where sums spill (AVX2). Floats keep two sums for each panel. Weights that are
   // dequantised in registers are bound by arithmetic, and spilling shows.
-  const bool quantized = format == step::Format::Q8P16 || format == step::Format::Q4P16;
-  int64_t most = act == step::Act::I8 ? 8 : quantized && !target.avx512 ? 2 : 4;
+  int64_t most = act == step::Act::I8 ? 8 : step::hasCodes(format) && !target.avx512 ? 2 : 4;
   while (panels % most != 0)
     most /= 2;
   return most;

@@ -1,7 +1,7 @@
 // Product kernels on f32 activations: weights of f32, bf16 and f16 (a step is 8 k), and of 8 and 4 bits (a
 // step is a group of 32, whose sum of quantised values times activations is scaled once).
 #include "codegen/cpu/Kernel.h"
-#include "passes/plan/Layout.h"
+#include "codegen/cpu/PanelReader.h"
 
 using namespace mlir;
 
@@ -78,80 +78,93 @@ private:
   }
 };
 
+/// A step is a group of the weights: the sum of codes times activations is scaled once; where there is a
+/// minimum, the sum of the activations times it is added.
 class DequantKernel : public Kernel {
 public:
   DequantKernel(KernelBuilder &k, step::Format format)
-      : Kernel(k), format(format), perVector(format == step::Format::Q4P16 ? 8 : 4),
-        scaleOffset(format == step::Format::Q4P16 ? 512 : 1024) {
-    if (k.cpu().avx512 && format == step::Format::Q4P16)
+      : Kernel(k), reader(k, format), layout(reader.codes()) {
+    if (k.cpu().avx512 && layout.bits == 4)
       table = nibbleTable();
   }
-  int64_t stepsPerSuperblock() const override { return kSuperblockK / kScaleGroup; }
-  int64_t stepBytes() const override { return superblockBytes(format) / stepsPerSuperblock(); }
+  int64_t stepsPerSuperblock() const override { return kSuperblockK / layout.group(); }
+  int64_t stepBytes() const override { return reader.bytes() / stepsPerSuperblock(); }
 
   SmallVector<Value> step(const Block &block, Value t, ValueRange acc) override {
-    Value group = k.rem(t, 2);
-    SmallVector<Value> rows, panels, scales;
-    for (Value row : block.act)
-      rows.push_back(k.at(row, k.mul(t, kScaleGroup * 4)));
-    for (Value panel : block.panels) {
-      Value superblock = k.at(panel, k.mul(k.div(t, 2), superblockBytes(format)));
-      panels.push_back(k.at(superblock, k.mul(group, kScaleGroup / perVector * 64)));
-      Value scale = k.load(k.vec(k.f16()), k.at(superblock, k.add(k.mul(group, 32), scaleOffset)), 32);
-      scales.push_back(k.extf(scale, k.vec(k.f32())));
-    }
-    SmallVector<Value> zero(acc.size() * 2, k.vf(0));
-    auto sums = k.loop(k.c(0), k.c(kScaleGroup / perVector), 1, zero, [&](Value j, ValueRange now) {
+    const int64_t groups = stepsPerSuperblock(), vectors = layout.group() / reader.perVector();
+    Value group = k.rem(t, groups), first = k.mul(group, vectors);
+    SmallVector<Value> rows, panels;
+    for (Value row : block.act) // of the superblock
+      rows.push_back(k.at(row, k.mul(k.div(t, groups), kSuperblockK * 4)));
+    for (Value panel : block.panels)
+      panels.push_back(k.at(panel, k.mul(k.div(t, groups), reader.bytes())));
+    SmallVector<Value> zero(acc.size() * 2 + (layout.minimum() ? rows.size() : 0), k.vf(0));
+    auto sums = k.loop(first, k.add(first, vectors), 1, zero, [&](Value j, ValueRange now) {
       return oneVector(rows, panels, j, SmallVector<Value>(now));
     });
     SmallVector<Value> next;
-    for (size_t i = 0; i < acc.size(); ++i)
-      next.push_back(k.fma(k.fadd(sums[2 * i], sums[2 * i + 1]), scales[i % panels.size()], acc[i]));
+    for (size_t i = 0; i < acc.size(); ++i) {
+      Value panel = panels[i % panels.size()];
+      next.push_back(k.fma(k.fadd(sums[2 * i], sums[2 * i + 1]), reader.scale(panel, group), acc[i]));
+      if (layout.minimum())
+        next[i] = k.fma(sums[2 * acc.size() + i / panels.size()], reader.minimum(panel, group), next[i]);
+    }
     return next;
   }
 
 private:
-  step::Format format;
-  int64_t perVector;   ///< k in one vector of 64 bytes
-  int64_t scaleOffset; ///< of the scales in a superblock
+  PanelReader reader;
+  const PanelCodes &layout;
   Value table;
 
-  /// Vector j of the group: its first and its second half of k go to two sums.
+  /// Vector j of the superblock: its first and its second half of k go to two sums; then the sums of x.
   SmallVector<Value> oneVector(ArrayRef<Value> rows, ArrayRef<Value> panels, Value j,
                                SmallVector<Value> sums) {
-    SmallVector<Value> words, x;
-    for (Value panel : panels)
+    const int64_t per = reader.perVector();
+    SmallVector<Value> words, high, x;
+    for (Value panel : panels) {
       words.push_back(k.load(k.vec(k.i32()), k.at(panel, k.mul(j, 64)), 64));
+      high.push_back(reader.highWidth() ? reader.highBits(panel, j, 0, 1) : Value());
+    }
     for (Value row : rows)
-      x.push_back(k.at(row, k.mul(j, perVector * 4)));
-    for (int64_t i = 0; i < perVector; ++i) {
+      x.push_back(k.at(row, k.mul(j, per * 4)));
+    const size_t sumsOfX = 2 * rows.size() * panels.size();
+    for (int64_t i = 0; i < per; ++i) {
       SmallVector<Value> w, xs;
-      for (Value word : words)
-        w.push_back(value(word, i));
+      for (size_t p = 0; p < panels.size(); ++p)
+        w.push_back(value(words[p], high[p], i));
       for (Value row : x)
         xs.push_back(spread(k, row, i));
-      multiply(k, xs, w, 2, i >= perVector / 2, sums);
+      multiply(k, xs, w, 2, i >= per / 2, sums);
+      for (size_t r = 0; layout.minimum() && r < rows.size(); ++r)
+        sums[sumsOfX + r] = k.fadd(sums[sumsOfX + r], xs[r]);
     }
     return sums;
   }
 
   /// Element i of each lane's word, f32 without its scale.
-  Value value(Value word, int64_t i) {
-    if (format == step::Format::Q8P16) {
+  Value value(Value word, Value high, int64_t i) {
+    if (layout.bits == 8) {
       Value top = i == 3 ? word : k.shl(word, 24 - 8 * i);
       return k.sitofp(k.sar(top, 24), k.vec(k.f32()));
     }
     int64_t shift = i % 4 * 8 + i / 4 * 4;
-    Value nibble = shift ? k.shr(word, shift) : word;
+    Value code = shift ? k.shr(word, shift) : word;
     if (table) // vpermps looks at the low 4 bits only
-      return k.intrinsic("llvm.x86.avx512.permvar.sf.512", k.vec(k.f32()), {table, nibble});
-    return k.sitofp(k.add(k.andi(nibble, 15), -8), k.vec(k.f32()));
+      return k.intrinsic("llvm.x86.avx512.permvar.sf.512", k.vec(k.f32()), {table, code});
+    code = k.andi(code, 15);
+    if (int64_t width = reader.highWidth()) {
+      int64_t at = i % 4 * 8 + i / 4 * width;
+      Value top = k.andi(at ? k.shr(high, at) : high, (1 << width) - 1);
+      code = k.ori(code, k.shl(top, 4));
+    }
+    return k.sitofp(layout.bias ? k.add(code, -layout.bias) : code, k.vec(k.f32()));
   }
 
   Value nibbleTable() {
     SmallVector<float> values;
     for (int i = 0; i < 16; ++i)
-      values.push_back(static_cast<float>(i - 8));
+      values.push_back(static_cast<float>(i - layout.bias));
     auto type = cast<VectorType>(k.vec(k.f32()));
     return arith::ConstantOp::create(k.builder(), k.location(), type,
                                      DenseElementsAttr::get(type, ArrayRef<float>(values)));

@@ -1,10 +1,10 @@
-// Product kernels on int8 activations: a step is a superblock of 64 k, two groups of 32, each an exact sum in
-// i32 times the scales of weight and activation. Three ways to the same sum: vpdpbusd; vpmaddubsw (4 bits:
-// 0..15 times int8 cannot saturate, and eight of them fit 16 bits); widening to 16 bits and vpmaddwd. All
-// want unsigned weights but the last: the sum of the activations, which pack leaves beside them, takes the
+// Product kernels on int8 activations: a step is a superblock of 64 k, in groups (of 32, or 16) that are
+// exact sums in i32 times the scales of weight and activation. Ways to the same sum: vpdpbusd; vpmaddubsw (4
+// bits: 0..15 times int8 cannot saturate, and eight of them fit 16 bits; 5 and 6 bits widen after each); 8
+// bits without vpdpbusd widen first. All want unsigned codes but the last: a sum of the activations takes the
 // bias off again.
 #include "codegen/cpu/Kernel.h"
-#include "passes/plan/Layout.h"
+#include "codegen/cpu/PanelReader.h"
 
 using namespace mlir;
 
@@ -15,26 +15,27 @@ namespace {
 class Int8Kernel : public Kernel {
 public:
   Int8Kernel(KernelBuilder &k, step::Format format)
-      : Kernel(k), fourBits(format == step::Format::Q4P16), format(format), parts(k.cpu().avx512 ? 1 : 2),
+      : Kernel(k), reader(k, format), layout(reader.codes()), parts(k.cpu().avx512 ? 1 : 2),
         how(k.cpu().vnni || k.cpu().avxvnni ? Dot
-            : fourBits                      ? AddBytes
+            : layout.bits == 4              ? AddBytes
+            : layout.bits < 8               ? AddWords
                                             : Widen) {}
 
   int64_t stepsPerSuperblock() const override { return 1; }
-  int64_t stepBytes() const override { return superblockBytes(format); }
+  int64_t stepBytes() const override { return reader.bytes(); }
   SmallVector<Value> step(const Block &block, Value t, ValueRange acc) override;
 
 private:
-  enum How { Dot, AddBytes, Widen };
+  enum How { Dot, AddBytes, AddWords, Widen };
   /// A vector of 64 bytes, or the same in two registers.
   using Parts = SmallVector<Value, 2>;
 
-  bool fourBits;
-  step::Format format;
+  PanelReader reader;
+  const PanelCodes &layout;
   int64_t parts;
   How how;
 
-  int64_t bias() const { return how == Widen ? 0 : fourBits ? 8 : 128; }
+  int64_t bias() const { return layout.bits < 8 ? layout.bias : how == Widen ? 0 : 128; }
   Type bytesType() { return k.vec(k.i8(), 64 / parts); }
   Type pairsType() { return k.vec(k.i16(), 32 / parts); }
   Type sumsType() { return k.vec(k.i32(), 16 / parts); }
@@ -47,33 +48,44 @@ private:
     return k.intrinsic(parts == 1 ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd", sumsType(),
                        {w, x});
   }
+  Value ones() { return k.cint(pairsType(), 1); }
   Value even(Value x) { return k.sar(k.shl(x, 8), 8); }
   Value odd(Value x) { return k.sar(x, 8); }
 
-  /// The words (4 k each) of vector j, in the form that `how` multiplies: [word][part].
-  SmallVector<Parts> unpack(Value vector);
+  /// The words (4 k each) of vector j of a superblock, in the form that `how` multiplies: [word][part].
+  SmallVector<Parts> unpack(Value superblock, Value j);
   /// One word of an activation, in all lanes.
   Value spread(Value row, int64_t word) {
     return k.bitcast(k.splat(k.load(k.i32(), k.at(row, word * 4)), 16 / parts), bytesType());
   }
   Value multiply(Value sum, Value w, Value x);
   Value finish(Value sum, Value correction);
+  Value correction(Value row, Value t, int64_t g);
   SmallVector<Value> oneVector(ArrayRef<Value> rows, ArrayRef<Value> panels, Value j,
                                SmallVector<Value> sums);
   SmallVector<Value> group(ArrayRef<Value> rows, ArrayRef<Value> panels, ArrayRef<Value> corrections,
                            int64_t g);
 };
 
-SmallVector<Int8Kernel::Parts> Int8Kernel::unpack(Value vector) {
-  SmallVector<Parts> words(fourBits ? 2 : 1, Parts());
+SmallVector<Int8Kernel::Parts> Int8Kernel::unpack(Value superblock, Value j) {
+  SmallVector<Parts> words(reader.perVector() / 4, Parts());
+  const int64_t width = reader.highWidth();
   for (int64_t p = 0; p < parts; ++p) {
-    Value w = k.load(bytesType(), k.at(vector, p * 64 / parts), 64 / parts);
-    if (fourBits) {
-      Value high = k.bitcast(k.shr(k.bitcast(w, pairsType()), 4), bytesType());
-      words[0].push_back(k.andi(w, 15));
-      words[1].push_back(k.andi(high, 15));
-    } else {
+    Value w = k.load(bytesType(), k.at(superblock, k.add(k.mul(j, 64), p * 64 / parts)), 64 / parts);
+    if (layout.bits == 8) {
       words[0].push_back(how == Dot ? k.xori(w, 0x80) : w);
+      continue;
+    }
+    Value nibbles[] = {k.andi(w, 15),
+                       k.andi(k.bitcast(k.shr(k.bitcast(w, pairsType()), 4), bytesType()), 15)};
+    Value high = width ? reader.highBits(superblock, j, p, parts) : Value();
+    for (int64_t word = 0; word < 2; ++word) {
+      if (width) {
+        Value bits = k.bitcast(word ? k.shr(high, width) : high, bytesType());
+        Value top = k.andi(bits, (1 << width) - 1);
+        nibbles[word] = k.ori(nibbles[word], k.bitcast(k.shl(k.bitcast(top, sumsType()), 4), bytesType()));
+      }
+      words[word].push_back(nibbles[word]);
     }
   }
   return words;
@@ -86,23 +98,37 @@ Value Int8Kernel::multiply(Value sum, Value w, Value x) {
                        sumsType(), {sum, w, x});
   if (how == AddBytes)
     return k.add(sum, pairsOfBytes(w, x));
+  if (how == AddWords)
+    return k.add(sum, pairsOfWords(pairsOfBytes(w, x), ones()));
   Value w16 = k.bitcast(w, pairsType()), x16 = k.bitcast(x, pairsType());
   return k.add(sum, k.add(pairsOfWords(even(w16), even(x16)), pairsOfWords(odd(w16), odd(x16))));
 }
 
 Value Int8Kernel::finish(Value sum, Value correction) {
-  if (how == AddBytes)
-    return k.add(pairsOfWords(sum, k.cint(pairsType(), 1)), correction);
-  return sum;
+  return how == AddBytes ? k.add(pairsOfWords(sum, ones()), correction) : sum;
 }
 
-/// Vector j of the group at `rows` and `panels`, added to sums[row][panel][part].
+/// -bias times the sum of the activations of group g: pack has left those of 32; those of 16 are added here.
+Value Int8Kernel::correction(Value row, Value t, int64_t g) {
+  if (bias() == 0)
+    return k.cint(sumsType(), 0);
+  if (layout.group() == kScaleGroup) {
+    Value sums = k.at(row, k.mul(t, 8));
+    return k.splat(k.mul(k.load(k.i32(), k.at(sums, g * 4)), -bias()), 16 / parts);
+  }
+  Value one = k.cint(bytesType(), 1), sum = k.cint(how == AddBytes ? pairsType() : sumsType(), 0);
+  for (int64_t word = 0; word < layout.group() / 4; ++word)
+    sum = multiply(sum, one, spread(row, g * layout.group() / 4 + word));
+  return k.mul(finish(sum, k.cint(sumsType(), 0)), -bias());
+}
+
+/// Vector j of the superblocks at `rows` and `panels`, added to sums[row][panel][part].
 SmallVector<Value> Int8Kernel::oneVector(ArrayRef<Value> rows, ArrayRef<Value> panels, Value j,
                                          SmallVector<Value> sums) {
-  int64_t words = fourBits ? 2 : 1;
+  int64_t words = reader.perVector() / 4;
   SmallVector<SmallVector<Parts>> weights;
   for (Value panel : panels)
-    weights.push_back(unpack(k.at(panel, k.mul(j, 64))));
+    weights.push_back(unpack(panel, j));
   for (size_t r = 0; r < rows.size(); ++r) {
     Value row = k.at(rows[r], k.mul(j, words * 4));
     for (int64_t word = 0; word < words; ++word) {
@@ -121,23 +147,17 @@ SmallVector<Value> Int8Kernel::oneVector(ArrayRef<Value> rows, ArrayRef<Value> p
 /// a loop, which keeps the unpacked weights of one vector, and no more, in registers.
 SmallVector<Value> Int8Kernel::group(ArrayRef<Value> rows, ArrayRef<Value> panels,
                                      ArrayRef<Value> corrections, int64_t g) {
-  int64_t vectors = kScaleGroup / (fourBits ? 8 : 4);
-  SmallVector<Value> starts, vectorsAt, rowsAt;
+  int64_t vectors = layout.group() / reader.perVector(), first = g * vectors;
+  SmallVector<Value> sums;
   for (size_t i = 0; i < rows.size() * panels.size() * parts; ++i)
-    starts.push_back(how == Dot ? corrections[i / (panels.size() * parts)]
-                                : k.cint(how == AddBytes ? pairsType() : sumsType(), 0));
-  for (Value panel : panels)
-    vectorsAt.push_back(k.at(panel, g * vectors * 64));
-  for (Value row : rows)
-    rowsAt.push_back(k.at(row, g * kScaleGroup));
-  SmallVector<Value> sums = starts;
+    sums.push_back(how == AddBytes ? k.cint(pairsType(), 0) : corrections[i / (panels.size() * parts)]);
   if (rows.size() == 1)
-    for (int64_t j = 0; j < vectors; ++j)
-      sums = oneVector(rowsAt, vectorsAt, k.c(j), sums);
+    for (int64_t j = first; j < first + vectors; ++j)
+      sums = oneVector(rows, panels, k.c(j), sums);
   else
-    sums = k.loop(k.c(0), k.c(vectors), 1, starts, [&](Value j, ValueRange now) {
-      return oneVector(rowsAt, vectorsAt, j, SmallVector<Value>(now));
-    });
+    sums =
+        k.loop(k.c(first), k.c(first + vectors), 1, SmallVector<Value>(sums),
+               [&](Value j, ValueRange now) { return oneVector(rows, panels, j, SmallVector<Value>(now)); });
   SmallVector<Value> whole;
   for (size_t i = 0; i < sums.size(); i += parts) {
     Value correction = corrections[i / (panels.size() * parts)];
@@ -148,31 +168,35 @@ SmallVector<Value> Int8Kernel::group(ArrayRef<Value> rows, ArrayRef<Value> panel
 }
 
 SmallVector<Value> Int8Kernel::step(const Block &block, Value t, ValueRange acc) {
-  SmallVector<Value> sums(acc), rows, panels, rowScales;
+  SmallVector<Value> sums(acc), rows, panels;
   Value scaleOffset = k.mul(block.superblocks, 64), sumOffset = k.mul(block.superblocks, 72);
   for (Value row : block.act)
     rows.push_back(k.at(row, k.mul(t, kSuperblockK)));
   for (Value panel : block.panels)
-    panels.push_back(k.at(panel, k.mul(t, superblockBytes(format))));
-  for (int64_t g = 0; g < 2; ++g) {
-    SmallVector<Value> corrections, actScales;
-    Value word = k.add(k.mul(t, 8), g * 4);
-    for (Value row : block.act) {
-      if (bias()) {
-        Value sum = k.load(k.i32(), k.at(row, k.add(sumOffset, word)));
-        corrections.push_back(k.splat(k.mul(sum, -bias()), 16 / parts));
-      } else {
-        corrections.push_back(Value());
+    panels.push_back(k.at(panel, k.mul(t, reader.bytes())));
+  for (int64_t g = 0; g < kSuperblockK / layout.group(); ++g) {
+    SmallVector<Value> corrections, actScales, actSums;
+    Value word = k.add(k.mul(t, 8), g * layout.group() / kScaleGroup * 4);
+    for (size_t r = 0; r < rows.size(); ++r) {
+      Value scale = k.load(k.f32(), k.at(block.act[r], k.add(scaleOffset, word)));
+      corrections.push_back(layout.group() == kScaleGroup ? correction(k.at(block.act[r], sumOffset), t, g)
+                                                          : correction(rows[r], t, g));
+      actScales.push_back(k.splat(scale));
+      if (layout.minimum()) {
+        Value sum = k.load(k.i32(), k.at(block.act[r], k.add(sumOffset, word)));
+        actSums.push_back(k.splat(k.fmul(scale, k.sitofp(sum, k.f32()))));
       }
-      actScales.push_back(k.splat(k.load(k.f32(), k.at(row, k.add(scaleOffset, word)))));
     }
     SmallVector<Value> dots = group(rows, panels, corrections, g);
     for (size_t p = 0; p < panels.size(); ++p) {
-      Value at = k.at(panels[p], superblockBytes(format) - 64 + 32 * g);
-      Value weightScale = k.extf(k.load(k.vec(k.f16()), at, 32), k.vec(k.f32()));
+      Value weightScale = reader.scale(panels[p], k.c(g));
+      Value minimum = layout.minimum() ? reader.minimum(panels[p], k.c(g)) : Value();
       for (size_t r = 0; r < rows.size(); ++r) {
-        size_t i = r * panels.size() + p;
-        sums[i] = k.fma(k.sitofp(dots[i], k.vec(k.f32())), k.fmul(weightScale, actScales[r]), sums[i]);
+        Value &sum = sums[r * panels.size() + p];
+        Value dot = k.sitofp(dots[r * panels.size() + p], k.vec(k.f32()));
+        sum = k.fma(dot, k.fmul(weightScale, actScales[r]), sum);
+        if (minimum)
+          sum = k.fma(minimum, actSums[r], sum);
       }
     }
   }

@@ -67,6 +67,8 @@ public:
   Value xori(Value x, int64_t y) { return mlir::arith::XOrIOp::create(b, loc, x, cint(x.getType(), y)); }
   Value shl(Value x, int64_t y) { return mlir::arith::ShLIOp::create(b, loc, x, cint(x.getType(), y)); }
   Value shr(Value x, int64_t y) { return mlir::arith::ShRUIOp::create(b, loc, x, cint(x.getType(), y)); }
+  Value shl(Value x, Value y) { return mlir::arith::ShLIOp::create(b, loc, x, y); }
+  Value shr(Value x, Value y) { return mlir::arith::ShRUIOp::create(b, loc, x, y); }
   Value sar(Value x, int64_t y) { return mlir::arith::ShRSIOp::create(b, loc, x, cint(x.getType(), y)); }
   Value maxs(Value x, Value y) { return mlir::arith::MaxSIOp::create(b, loc, x, y); }
   Value mins(Value x, Value y) { return mlir::arith::MinSIOp::create(b, loc, x, y); }

@@ -1,0 +1,98 @@
+// See PanelReader.h; the layouts are in docs/architecture.md.
+#include "codegen/cpu/PanelReader.h"
+
+using namespace mlir;
+
+namespace gemmac::cpu {
+
+using Scales = PanelCodes::Scales;
+
+// Places in the scales' part of a superblock; g is the group.
+static constexpr int64_t kMinima = 64;     ///< F16Min: minima behind the scales
+static constexpr int64_t kDmin = 32;       ///< K
+static constexpr int64_t kFactors = 64;    ///< K: u8 factors of the scales
+static constexpr int64_t kMinFactors = 96; ///< K: u8 factors of the minima
+static constexpr int64_t kK6Factors = 32;  ///< K6: i8 factors
+
+Value PanelReader::halves(Value at) { return k.extf(k.load(k.vec(k.f16()), at, 32), k.vec(k.f32())); }
+
+Value PanelReader::smallIntegers(Value at, bool isSigned) {
+  Value x = k.load(k.vec(k.i8()), at, 16);
+  return k.sitofp(isSigned ? k.sext(x, k.vec(k.i32())) : k.zext(x, k.vec(k.i32())), k.vec(k.f32()));
+}
+
+Value PanelReader::half(Value at) { return k.extf(k.load(k.f16(), at), k.f32()); }
+
+Value PanelReader::smallInteger(Value at, bool isSigned) {
+  Value x = k.load(k.i8(), at);
+  return k.sitofp(isSigned ? k.sext(x, k.i32()) : k.zext(x, k.i32()), k.f32());
+}
+
+Value PanelReader::scale(Value superblock, Value g) {
+  Value at = k.at(superblock, layout.scaleOffset());
+  switch (layout.scales) {
+  case Scales::F16:
+  case Scales::F16Min:
+    return halves(k.at(at, k.mul(g, 32)));
+  case Scales::K:
+    return k.fmul(halves(at), smallIntegers(k.at(at, k.add(k.mul(g, 16), kFactors)), false));
+  case Scales::K6:
+    return k.fmul(halves(at), smallIntegers(k.at(at, k.add(k.mul(g, 16), kK6Factors)), true));
+  }
+  return {};
+}
+
+Value PanelReader::minimum(Value superblock, Value g) {
+  Value at = k.at(superblock, layout.scaleOffset());
+  if (layout.scales == Scales::F16Min)
+    return halves(k.at(at, k.add(k.mul(g, 32), kMinima)));
+  Value factors = smallIntegers(k.at(at, k.add(k.mul(g, 16), kMinFactors)), false);
+  return k.fmul(k.fmul(halves(k.at(at, kDmin)), factors), k.vf(-1));
+}
+
+Value PanelReader::highBits(Value superblock, Value j, int64_t part, int64_t parts) {
+  const int64_t words = 8 / highWidth(); // in a vector of high bits
+  Value word = k.mul(j, 2);
+  Value at = k.at(superblock, k.add(k.mul(k.div(word, words), 64), layout.highOffset() + part * 64 / parts));
+  Value bits = k.load(k.vec(k.i32(), kLanes / parts), at, 64 / parts);
+  Value shift = k.trunc(k.mul(k.rem(word, words), highWidth()), k.i32());
+  return k.shr(bits, k.splat(shift, kLanes / parts));
+}
+
+Value PanelReader::element(Value superblock, Value lane, Value j) {
+  const int64_t per = perVector();
+  Value vector = k.mul(k.div(j, per), 64), place = k.add(k.mul(lane, 4), k.rem(j, 4));
+  Value byte = k.load(k.i8(), k.at(superblock, k.add(vector, place)));
+  Value code;
+  if (layout.bits == 8) {
+    code = k.sext(byte, k.i32());
+  } else {
+    Value high = k.trunc(k.andi(j, 4), k.i32()); // the upper nibble holds inputs 4..7 of each 8
+    code = k.andi(k.shr(k.zext(byte, k.i32()), high), 15);
+    if (int64_t width = highWidth()) {
+      Value word = k.div(j, 4);
+      Value from = k.add(k.mul(k.div(word, 8 / width), 64), k.add(place, layout.highOffset()));
+      Value shift = k.trunc(k.mul(k.rem(word, 8 / width), width), k.i32());
+      Value top =
+          k.andi(k.shr(k.zext(k.load(k.i8(), k.at(superblock, from)), k.i32()), shift), (1 << width) - 1);
+      code = k.ori(code, k.shl(top, 4));
+    }
+    code = k.add(code, -layout.bias);
+  }
+  Value at = k.at(superblock, layout.scaleOffset()), g = k.div(j, layout.group());
+  Value byLane = k.mul(lane, 2), value = k.sitofp(code, k.f32());
+  if (layout.scales == Scales::F16 || layout.scales == Scales::F16Min) {
+    Value where = k.add(k.mul(g, 32), byLane);
+    value = k.fmul(value, half(k.at(at, where)));
+    return layout.minimum() ? k.fadd(value, half(k.at(at, k.add(where, kMinima)))) : value;
+  }
+  Value d = half(k.at(at, byLane)), factor = k.add(k.mul(g, 16), lane);
+  if (layout.scales == Scales::K6)
+    return k.fmul(value, k.fmul(d, smallInteger(k.at(at, k.add(factor, kK6Factors)), true)));
+  value = k.fmul(value, k.fmul(d, smallInteger(k.at(at, k.add(factor, kFactors)), false)));
+  Value minimum =
+      k.fmul(half(k.at(at, k.add(byLane, kDmin))), smallInteger(k.at(at, k.add(factor, kMinFactors)), false));
+  return k.fsub(value, minimum);
+}
+
+} // namespace gemmac::cpu
