@@ -132,8 +132,10 @@ void ScoreMerger::collectSplits(size_t id) {
 
 void ScoreMerger::sort() {
   auto score = [&](const TokenizerData::Merge &m) { return from.scores[static_cast<size_t>(m.result)]; };
-  std::stable_sort(data.merges.begin(), data.merges.end(),
-                   [&](const auto &a, const auto &b) { return score(a) > score(b); });
+  std::sort(data.merges.begin(), data.merges.end(), [&](const auto &a, const auto &b) {
+    return score(a) != score(b) ? score(a) > score(b)
+                                : std::pair(a.result, a.left) < std::pair(b.result, b.left);
+  });
   int32_t rank = -1;
   for (size_t i = 0; i < data.merges.size(); ++i) {
     if (i == 0 || score(data.merges[i]) != score(data.merges[i - 1]))
@@ -160,8 +162,9 @@ void gemmac::mergesAsConverted(const ScoredPieces &from, TokenizerData &data, In
     if (type == PieceType::Normal || type == PieceType::UserDefined)
       order.push_back(static_cast<int32_t>(id));
   }
-  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-    return from.scores[static_cast<size_t>(a)] > from.scores[static_cast<size_t>(b)];
+  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    float x = from.scores[static_cast<size_t>(a)], y = from.scores[static_cast<size_t>(b)];
+    return x != y ? x > y : a < b;
   });
   std::vector<int32_t> ranks(from.pieces.size(), -1);
   for (size_t i = 0; i < order.size(); ++i)

@@ -1,0 +1,10 @@
+// tokenizer.json: JSON, vocabulary, merges and added tokens, and the encoder behind them.
+#include "FuzzFile.h"
+#include "FuzzTokenizer.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  const gemmac::fuzz::FuzzFile file(data, size);
+  gemmac::fuzz::useTokenizer(gemmac::loadTokenizerJson(file.path, 300),
+                             {reinterpret_cast<const char *>(data), size});
+  return 0;
+}
