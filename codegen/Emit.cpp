@@ -58,22 +58,27 @@ llvm::Error writeExecutable(llvm::StringRef path, llvm::MemoryBufferRef elf, ste
           [&](uint64_t done) { progress(done, weightBytes); }))
     return error;
 
-  std::string tokenizer = tokenizerBlob(checkpoint.tokenizer);
-  uint64_t tokenizerAt = roundUp(weightsAt + weightBytes, kAlign);
-  if (llvm::Error error = out->writeAt(tokenizerAt, tokenizer))
+  llvm::json::Array sections{section("program", 0, elf.getBufferSize(),
+                                     XXH3_128bits(elf.getBufferStart(), elf.getBufferSize())),
+                             section("weights", weightsAt, weightBytes, weightsHash.value())};
+  uint64_t end = weightsAt + weightBytes;
+  auto append = [&](llvm::StringRef name, llvm::StringRef bytes) {
+    uint64_t at = roundUp(end, kAlign);
+    end = at + bytes.size();
+    sections.push_back(section(name, at, bytes.size(), XXH3_128bits(bytes.data(), bytes.size())));
+    return out->writeAt(at, bytes);
+  };
+  if (llvm::Error error = append("tokenizer", tokenizerBlob(checkpoint.tokenizer)))
     return error;
-
-  XXH128_hash_t tokenizerHash = XXH3_128bits(tokenizer.data(), tokenizer.size());
-  llvm::json::Object index{
-      {"sections", llvm::json::Array{section("program", 0, elf.getBufferSize(),
-                                             XXH3_128bits(elf.getBufferStart(), elf.getBufferSize())),
-                                     section("weights", weightsAt, weightBytes, weightsHash.value()),
-                                     section("tokenizer", tokenizerAt, tokenizer.size(), tokenizerHash)}}};
+  if (checkpoint.chatTemplate)
+    if (llvm::Error error = append("template", checkpoint.chatTemplate->program))
+      return error;
+  llvm::json::Object index{{"sections", std::move(sections)}};
   std::string text;
   llvm::raw_string_ostream(text) << llvm::json::Value(std::move(index));
   text.resize(roundUp(text.size(), kAlign), ' ');
   PayloadFooter footer{};
-  footer.indexOffset = roundUp(tokenizerAt + tokenizer.size(), kAlign);
+  footer.indexOffset = roundUp(end, kAlign);
   footer.indexBytes = text.size();
   footer.fileBytes = footer.indexOffset + text.size() + sizeof footer;
   XXH128_hash_t indexHash = XXH3_128bits(text.data(), text.size());

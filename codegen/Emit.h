@@ -1,4 +1,5 @@
-// The last stage: ELF, weights, tokenizer, index and footer become one file (runtime/PayloadFormat.h).
+// The last stage: ELF, weights, tokenizer, template, index and footer become one file
+// (runtime/PayloadFormat.h).
 #pragma once
 
 #include "dialect/step/Step.h"

@@ -153,7 +153,7 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   manifest["placeholders"] = toArray(config.placeholders);
   manifest["eos"] = stopIds(checkpoint);
   manifest["suppress"] = toArray(checkpoint.generation.suppress);
-  manifest["has_template"] = checkpoint.hasChatTemplate;
+  manifest["has_template"] = checkpoint.chatTemplate.has_value();
   manifest["sampling"] = samplingDefaults(checkpoint.generation);
   manifest["parameters"] = countParameters(program->getParentOfType<mlir::ModuleOp>());
   manifest["weight_bytes"] = static_cast<int64_t>(*program.getWeightBytes());

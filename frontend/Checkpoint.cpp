@@ -86,23 +86,6 @@ llvm::Expected<TokenizerData> loadTokenizer(llvm::StringRef directory, int64_t v
   return loadTokenizerJson(json, vocab);
 }
 
-llvm::Expected<bool> findChatTemplate(llvm::StringRef directory) {
-  for (llvm::StringRef name : {"chat_template.jinja", "chat_template.json"})
-    if (fs::exists(inDirectory(directory, name)))
-      return true;
-  std::string path = inDirectory(directory, "tokenizer_config.json");
-  if (!fs::exists(path))
-    return false;
-  llvm::Expected<JsonDocument> document = JsonDocument::read(path, {});
-  if (!document)
-    return document.takeError();
-  InputCheck check(path);
-  bool found = JsonObject(document->root(), "", "", check).has("chat_template");
-  if (llvm::Error error = check.take())
-    return error;
-  return found;
-}
-
 void noteTowers(Checkpoint &checkpoint) {
   const ModelConfig &config = checkpoint.config;
   bool unified = config.family == Family::Gemma4Unified; // it embeds patches and frames directly
@@ -125,9 +108,9 @@ void uniteStops(Checkpoint &checkpoint) {
 
 } // namespace
 
-llvm::Expected<Checkpoint> gemmac::loadCheckpoint(llvm::StringRef path) {
+llvm::Expected<Checkpoint> gemmac::loadCheckpoint(llvm::StringRef path, llvm::StringRef chatTemplate) {
   if (isGguf(path) && !fs::is_directory(path))
-    return loadGgufCheckpoint(path);
+    return loadGgufCheckpoint(path, chatTemplate);
   if (llvm::Error error = checkDirectory(path))
     return error;
   Checkpoint checkpoint;
@@ -164,10 +147,8 @@ llvm::Expected<Checkpoint> gemmac::loadCheckpoint(llvm::StringRef path) {
   checkpoint.generation = std::move(*generation);
   uniteStops(checkpoint);
 
-  llvm::Expected<bool> hasTemplate = findChatTemplate(path);
-  if (!hasTemplate)
-    return hasTemplate.takeError();
-  checkpoint.hasChatTemplate = *hasTemplate;
+  if (llvm::Error error = findChatTemplate(path, chatTemplate).moveInto(checkpoint.chatTemplate))
+    return error;
   checkpoint.notes = checkpoint.config.notes;
   noteTowers(checkpoint);
   return checkpoint;

@@ -2,6 +2,7 @@
 // Hugging Face directory. loadCheckpoint() reads everything but the tensors' contents, and checks all of it.
 #pragma once
 
+#include "frontend/ChatTemplate.h"
 #include "frontend/Config.h"
 #include "frontend/TensorSource.h"
 #include "frontend/Tokenizer.h"
@@ -17,10 +18,11 @@ struct Checkpoint {
   GenerationConfig generation;
   TokenizerData tokenizer;
   std::unique_ptr<TensorSource> tensors;
-  bool hasChatTemplate = false;
+  std::optional<ChatTemplate> chatTemplate;
   std::vector<std::string> notes; ///< for the user, one line each
 };
 
-llvm::Expected<Checkpoint> loadCheckpoint(llvm::StringRef path);
+/// `chatTemplate`: a file that is read in the place of the checkpoint's own template; empty: none.
+llvm::Expected<Checkpoint> loadCheckpoint(llvm::StringRef path, llvm::StringRef chatTemplate = "");
 
 } // namespace gemmac

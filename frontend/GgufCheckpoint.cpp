@@ -94,7 +94,7 @@ bool gemmac::isGguf(llvm::StringRef path) {
   return start && (*start)->getBuffer() == "GGUF";
 }
 
-llvm::Expected<Checkpoint> gemmac::loadGgufCheckpoint(llvm::StringRef path) {
+llvm::Expected<Checkpoint> gemmac::loadGgufCheckpoint(llvm::StringRef path, llvm::StringRef chatTemplate) {
   llvm::Expected<std::unique_ptr<GgufFile>> file = GgufFile::open(path);
   if (!file)
     return file.takeError();
@@ -128,9 +128,14 @@ llvm::Expected<Checkpoint> gemmac::loadGgufCheckpoint(llvm::StringRef path) {
   stops.erase(std::unique(stops.begin(), stops.end()), stops.end());
 
   InputCheck check(path);
-  checkpoint.hasChatTemplate = !GgufMetadata(gguf, check).stringOr("tokenizer.chat_template", "").empty();
+  llvm::StringRef stored = GgufMetadata(gguf, check).stringOr("tokenizer.chat_template", "");
   if (llvm::Error error = check.take())
     return error;
+  if (!chatTemplate.empty() || !stored.empty())
+    if (llvm::Error error = (chatTemplate.empty() ? parseChatTemplate(stored, path, "tokenizer.chat_template")
+                                                  : readChatTemplate(chatTemplate))
+                                .moveInto(checkpoint.chatTemplate))
+      return error;
   checkpoint.notes = checkpoint.config.notes;
   checkpoint.tensors = std::move(source);
   return checkpoint;

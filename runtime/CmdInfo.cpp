@@ -1,6 +1,7 @@
 // info: what was compiled and how it lies in memory; verify: every byte of the payload against its hash.
 // Neither runs the model, so both work on machines it cannot run on.
 #include "runtime/Commands.h"
+#include "runtime/Conversation.h"
 #include "runtime/Cpu.h"
 #include "runtime/Failure.h"
 #include "runtime/Output.h"
@@ -59,7 +60,7 @@ static std::string infoText(const Program &p, const json &j) {
   s += cat("arena: ", sized(m.arenaBytes), "\n");
   if (j.contains("plan") && j["plan"].is_object())
     s += planText(j["plan"]);
-  s += cat("template: ", m.hasTemplate ? "yes (--raw only in this version)" : "no", "\n");
+  s += cat("template: ", m.hasTemplate ? "yes" : "no", "\n");
   s += cat("oldest glibc: ", j.value("glibc", "unknown"), "\n");
   const json none = json::array();
   for (const json &text : j.contains("notes") && j["notes"].is_array() ? j["notes"] : none)
@@ -94,6 +95,8 @@ int verifyCommand(const Program &p, const Options &) {
   const std::span<const char> blob = p.payload.tokenizer();
   if (const char *broken = checkTokenizerBlob(blob.data(), blob.size()))
     throw Failure(kLacking, broken);
+  if (p.manifest.hasTemplate)
+    openTemplate(p, Tokenizer(blob));
   uint64_t bytes = 0;
   for (const Section &s : p.payload.sections())
     bytes += s.bytes;

@@ -3,6 +3,7 @@
 #include "runtime/Failure.h"
 #include "runtime/Generate.h"
 #include "runtime/Output.h"
+#include "runtime/Thoughts.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -16,7 +17,7 @@ static uint64_t randomSeed() {
   return static_cast<uint64_t>(device()) << 32 | device();
 }
 
-static SamplingParams samplingOf(const SamplingDefaults &d, const Options &o) {
+SamplingParams samplingOf(const SamplingDefaults &d, const Options &o) {
   SamplingParams p;
   p.temperature = o.temperature.value_or(d.doSample ? d.temperature : 0);
   p.topK = o.topK.value_or(d.topK);
@@ -25,6 +26,13 @@ static SamplingParams samplingOf(const SamplingDefaults &d, const Options &o) {
   p.repeatPenalty = o.repeatPenalty.value_or(d.repeatPenalty);
   p.seed = o.seed ? *o.seed : randomSeed();
   return p;
+}
+
+std::string idList(const std::vector<int32_t> &ids) {
+  std::string list;
+  for (int32_t id : ids)
+    list += cat(list.empty() ? "" : ",", id);
+  return cat("[", list, "]");
 }
 
 static const char *nameOf(StopReason reason) {
@@ -74,16 +82,22 @@ int runCommand(const Program &program, const Options &o) {
   options.stops = o.stops;
   const double startSeconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - program.start).count();
+  bool thought = false;
+  const auto say = [&](std::string_view text) { writeOut(text); };
+  ThoughtFilter filter(say, [&](std::string_view text) { // what the model thinks is not its answer
+    thought = std::fwrite(text.data(), 1, text.size(), stderr) > 0;
+  });
+  const bool conversation = m.hasTemplate && !o.raw && !o.ids;
   const GenerateResult result =
       generate(session, sampler, tokenizer, m, prompt, options, [&](const std::string &text) {
         if (!o.printIds)
-          writeOut(text);
+          conversation ? filter.feed(text) : say(text);
       });
+  filter.finish();
+  if (thought)
+    std::fputs("\n", stderr);
   if (o.printIds) {
-    std::string list;
-    for (int32_t id : result.ids)
-      list += cat(list.empty() ? "" : ",", id);
-    writeOut(cat("[", list, "]\n"));
+    writeOut(idList(result.ids) + "\n");
   } else if (isatty(1)) {
     writeOut("\n");
   }

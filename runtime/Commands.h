@@ -4,6 +4,7 @@
 
 #include "runtime/Model.h"
 #include "runtime/Options.h"
+#include "runtime/Sampler.h"
 #include "runtime/Tokenizer.h"
 
 #include <chrono>
@@ -21,6 +22,8 @@ struct Program {
 int runCommand(const Program &program, const Options &options);
 int logitsCommand(const Program &program, const Options &options);
 int perplexityCommand(const Program &program, const Options &options);
+int chatCommand(const Program &program, const Options &options);
+int renderCommand(const Program &program, const Options &options);
 int tokenizeCommand(const Program &program, const Options &options);
 int benchCommand(const Program &program, const Options &options);
 int infoCommand(const Program &program, const Options &options);
@@ -36,7 +39,13 @@ int rtMain(int argc, const char *const *argv, const GmModel &model, const std::s
 std::vector<int32_t> promptIds(const Program &program, const Options &options, const Tokenizer &tokenizer);
 /// The context to run with; fails with exit 2 if -c exceeds what was compiled.
 int64_t contextOf(const Program &program, const Options &options);
+/// Checks the ids of a prompt: in the vocabulary, at least one, within the context.
+void checkPrompt(const Program &program, const Options &options, const std::vector<int32_t> &ids);
+SamplingParams samplingOf(const SamplingDefaults &defaults, const Options &options);
+/// "[2,5,7]"
+std::string idList(const std::vector<int32_t> &ids);
 std::string readFile(const std::string &path);
+std::string readStdin();
 void note(const std::string &text);
 
 } // namespace gemmac::rt

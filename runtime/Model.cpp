@@ -142,6 +142,20 @@ static void readPhases(const json &j, Manifest &m) {
       broken(cat("'phase_bytes' and 'phase_flops' need ", m.phases.size(), " numbers, found ", v->size()));
 }
 
+/// The rings of the plan; nothing if one lacks its sizes: then no position can be gone back to.
+static void readCaches(const json &j, Manifest &m) {
+  const json plan = j.value("plan", json::object());
+  if (!plan.is_object() || !plan.contains("caches") || !plan["caches"].is_array())
+    return;
+  std::vector<CacheRing> rings;
+  for (const json &cache : plan["caches"]) {
+    if (!cache.is_object() || !cache.contains("slots") || !cache.contains("window"))
+      return;
+    rings.push_back({integer(cache, "slots", 0, 1ll << 40), integer(cache, "window", 0, 1ll << 40)});
+  }
+  m.caches = std::move(rings);
+}
+
 Manifest readManifest(const GmModel &model) {
   if (model.abi_version != GM_ABI_VERSION)
     broken(cat("abi version ", model.abi_version, ", expected ", GM_ABI_VERSION));
@@ -173,6 +187,7 @@ Manifest readManifest(const GmModel &model) {
   readEntries(j, model, m);
   readTokens(j, m);
   readPhases(j, m);
+  readCaches(j, m);
   return m;
 }
 

@@ -21,6 +21,12 @@ struct Entry {
   int64_t phases = 0;
 };
 
+/// One KV cache: a ring of `slots` positions of which a row sees the last `window`, or (window 0) one slot
+/// for each.
+struct CacheRing {
+  int64_t slots = 0, window = 0;
+};
+
 /// generation_config's values: defaults of the sampling flags.
 struct SamplingDefaults {
   bool doSample = true;
@@ -40,6 +46,7 @@ struct Manifest {
   std::vector<int32_t> eos, suppress;
   std::vector<int32_t> placeholders; ///< soft-token ids: as text they embed like `pad`
   bool hasTemplate = false;
+  std::optional<std::vector<CacheRing>> caches; ///< nothing: not known
   SamplingDefaults sampling;
   uint64_t parameters = 0, weightBytes = 0, bytesPerToken = 0;
   std::vector<std::string> phases;            ///< of decode, in order

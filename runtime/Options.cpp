@@ -125,10 +125,18 @@ public:
     on("--no-perf", "no summary on stderr", o_.perf, false);
     on("--print-ids", "print the answer's ids as one JSON array instead of text", o_.printIds);
   }
+  void conversation() {
+    text("--system", "a system message in front of the conversation", o_.system);
+    value("--think", "on|off: whether the model thinks before it answers (default: as the template has it)",
+          [&o = o_](const std::string &s) {
+            if (s != "on" && s != "off")
+              usage(cat("--think: found '", s, "', expected on or off"));
+            o.think = s == "on";
+          });
+  }
   /// Known from the contract, not in this version: refused by name.
   void refused() {
-    for (const char *name :
-         {"--image", "--audio", "--video", "--fps", "--json-schema", "--system", "--think"})
+    for (const char *name : {"--image", "--audio", "--video", "--fps", "--json-schema"})
       app_.add_option_function<std::string>(name,
                                             [name](const std::string &) {
                                               throw Failure(kBadUsage,
@@ -149,6 +157,8 @@ struct Name {
 };
 constexpr Name kCommands[] = {
     {"run", "answer a prompt (the default)", Command::Run},
+    {"chat", "a conversation, line by line", Command::Chat},
+    {"render", "stdin one JSON of messages, tools, options -> the prompt by the chat template", Command::Render},
     {"logits", "write the logits of a prompt as .npy", Command::Logits},
     {"perplexity", "score a text", Command::Perplexity},
     {"tokenize", R"(stdin {"text":..} lines -> {"ids":[..]} lines)", Command::Tokenize},
@@ -157,7 +167,7 @@ constexpr Name kCommands[] = {
     {"info", "describe the compiled model", Command::Info},
     {"verify", "check every byte of the payload against its hash", Command::Verify},
 };
-constexpr const char *kLaterCommands[] = {"chat", "serve", "render", "parse"};
+constexpr const char *kLaterCommands[] = {"serve", "parse"};
 
 void declare(CLI::App &app, Options &o, bool &dash) {
   Flags f(app, o);
@@ -172,6 +182,13 @@ void declare(CLI::App &app, Options &o, bool &dash) {
           dash = true;
         },
         "`-`: read the prompt from stdin");
+    f.conversation();
+    f.answer();
+    f.session(true);
+    f.refused();
+    break;
+  case Command::Chat:
+    f.conversation();
     f.answer();
     f.session(true);
     f.refused();
@@ -205,6 +222,7 @@ void declare(CLI::App &app, Options &o, bool &dash) {
   case Command::Info:
     f.on("--json", "as JSON", o.json);
     break;
+  case Command::Render:
   case Command::Tokenize:
   case Command::Detokenize:
   case Command::Verify:

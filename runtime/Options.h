@@ -10,7 +10,7 @@
 
 namespace gemmac::rt {
 
-enum class Command { Run, Logits, Perplexity, Tokenize, Detokenize, Bench, Info, Verify };
+enum class Command { Run, Chat, Render, Logits, Perplexity, Tokenize, Detokenize, Bench, Info, Verify };
 enum class BenchFormat { Markdown, Csv, Json };
 
 struct Options {
@@ -20,6 +20,8 @@ struct Options {
   bool fromStdin = false;
   std::optional<std::vector<int32_t>> ids;
   bool raw = false;
+  std::optional<std::string> system; ///< text of a system message in front
+  std::optional<bool> think;
   // Session.
   std::optional<int64_t> context;
   int workers = 1; ///< default: the CPUs of the affinity mask

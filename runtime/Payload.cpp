@@ -122,7 +122,7 @@ const Section &Payload::find(const char *name) const {
 uint64_t Payload::elfBytes() const {
   uint64_t least = fileBytes_;
   for (const Section &s : sections_)
-    if (s.name == "weights" || s.name == "tokenizer")
+    if (s.name != "program")
       least = std::min(least, s.offset);
   return least;
 }
@@ -145,15 +145,16 @@ const char *Payload::mapWeights(HugePages how) {
   return weights_.data();
 }
 
-std::span<const char> Payload::tokenizer() {
-  const Section &s = find("tokenizer");
+std::span<const char> Payload::mapped(const char *name, Region &region) {
+  const Section &s = find(name);
   const uint64_t page = 4096, start = s.offset / page * page, lead = s.offset - start;
-  if (!tokenizer_.data()) {
-    tokenizer_ = Region::reserve(s.bytes + lead, "the mapping of the tokenizer");
-    if (s.bytes && !tokenizer_.mapFile(fd_, start, s.bytes + lead))
-      throw Failure(kLacking, cat("cannot map the tokenizer (", s.bytes, " bytes): ", std::strerror(errno)));
+  if (!region.data()) {
+    region = Region::reserve(s.bytes + lead, "the mapping of a section");
+    if (s.bytes && !region.mapFile(fd_, start, s.bytes + lead))
+      throw Failure(kLacking,
+                    cat("cannot map section '", name, "' (", s.bytes, " bytes): ", std::strerror(errno)));
   }
-  return {tokenizer_.data() + lead, s.bytes};
+  return {region.data() + lead, s.bytes};
 }
 
 double Payload::hugePageShare(bool sample) const {

@@ -1,6 +1,7 @@
-// What gemmac appended to the executable (PayloadFormat.h): weights and tokenizer. Opening checks footer,
-// sizes and the index, so that nothing after it can read beyond the file; contents are hashed by `verify`
-// only. The open descriptor keeps the file alive: it may be replaced or deleted while the program runs.
+// What gemmac appended to the executable (PayloadFormat.h): weights, tokenizer, chat template. Opening checks
+// footer, sizes and the index, so that nothing after it can read beyond the file; contents are hashed by
+// `verify` only. The open descriptor keeps the file alive: it may be replaced or deleted while the program
+// runs.
 #pragma once
 
 #include "runtime/Memory.h"
@@ -38,7 +39,9 @@ public:
   const char *mapWeights(HugePages how);
   uint64_t weightBytes() const { return find("weights").bytes; }
   /// The tokenizer's bytes, mapped on the first call.
-  std::span<const char> tokenizer();
+  std::span<const char> tokenizer() { return mapped("tokenizer", tokenizer_); }
+  /// The chat template's program (TemplateProgram.h), mapped on the first call; fails if there is none.
+  std::span<const char> chatTemplate() { return mapped("template", template_); }
 
   /// Share of the weights' resident pages that are 2 MiB pages, 0..1. Touches up to 64 blocks of the mapping
   /// if `sample`, for commands that do not run the model.
@@ -48,12 +51,13 @@ public:
 
 private:
   const Section &find(const char *name) const;
+  std::span<const char> mapped(const char *name, Region &region);
   void readIndex(const std::string &path);
 
   int fd_ = -1;
   uint64_t fileBytes_ = 0;
   std::vector<Section> sections_;
-  Region weights_, tokenizer_;
+  Region weights_, tokenizer_, template_;
 };
 
 } // namespace gemmac::rt

@@ -1,4 +1,4 @@
-// The tail of every executable: [ELF][pad to 2 MiB][weights][tokenizer][index JSON][footer]. Shared by the
+// The tail of every executable: [ELF][pad to 2 MiB][weights][tokenizer][template][index JSON][footer]. Shared by the
 // writer (codegen/Emit) and the reader (runtime/Payload). All sections start at multiples of 64, weights at
 // one of 2 MiB.
 #pragma once
@@ -22,6 +22,7 @@ struct PayloadFooter {
 static_assert(sizeof(PayloadFooter) == 64, "the footer is one cache line");
 
 /* The index, JSON: {"sections":[{"name":"program","offset":0,"bytes":N,"xxh3":["LOWHEX","HIGHHEX"]},
- *                               {"name":"weights",...},{"name":"tokenizer",...}]}. "program" is the ELF; "weights" is present even when empty of bytes. */
+ *                               {"name":"weights",...},{"name":"tokenizer",...},{"name":"template",...}]}. "program" is
+ * the ELF; "weights" is present even when empty of bytes, "template" where there is a chat template. */
 
 } // namespace gemmac

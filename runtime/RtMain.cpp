@@ -1,5 +1,6 @@
 // From the command line to a command, and from every exception to one message and an exit code.
 #include "runtime/Commands.h"
+#include "runtime/Conversation.h"
 #include "runtime/Cpu.h"
 #include "runtime/Failure.h"
 #include "runtime/Output.h"
@@ -35,6 +36,8 @@ std::string readFile(const std::string &path) {
   return readAll(file.get(), cat("'", path, "'"));
 }
 
+std::string readStdin() { return readAll(stdin, "stdin"); }
+
 int64_t contextOf(const Program &program, const Options &options) {
   const int64_t compiled = program.manifest.context;
   if (options.context.value_or(0) > compiled)
@@ -43,29 +46,17 @@ int64_t contextOf(const Program &program, const Options &options) {
   return options.context.value_or(compiled);
 }
 
-static std::string promptText(const Program &program, const Options &o) {
-  if (program.manifest.hasTemplate && !o.raw)
-    throw Failure(kBadUsage,
-                  "this checkpoint has a chat template and templates are not supported yet; add --raw to "
-                  "give the text as it is, markup included");
+static std::string promptText(const Options &o) {
   if (o.prompt)
     return *o.prompt;
   if (o.file)
     return readFile(*o.file);
-  return readAll(stdin, "stdin");
+  return readStdin();
 }
 
-std::vector<int32_t> promptIds(const Program &program, const Options &o, const Tokenizer &tokenizer) {
+void checkPrompt(const Program &program, const Options &o, const std::vector<int32_t> &ids) {
   const Manifest &m = program.manifest;
   const int64_t context = contextOf(program, o);
-  std::vector<int32_t> ids;
-  if (o.ids) {
-    ids = *o.ids;
-  } else {
-    ids = tokenizer.encode(promptText(program, o));
-    if (m.bos >= 0 && (ids.empty() || ids[0] != m.bos))
-      ids.insert(ids.begin(), m.bos);
-  }
   for (int32_t id : ids)
     if (id < 0 || id >= m.vocab)
       throw Failure(kBadInput, cat("token id ", id, " is not in the vocabulary, expected 0..", m.vocab - 1));
@@ -75,7 +66,32 @@ std::vector<int32_t> promptIds(const Program &program, const Options &o, const T
     throw Failure(kBadInput,
                   cat("the prompt has ", ids.size(), " tokens, the context holds ", context, "; shorten it",
                       context < m.context ? ", raise -c" : "", " or compile with a larger --context"));
-  if (!o.ids && !o.raw)
+}
+
+std::vector<int32_t> promptIds(const Program &program, const Options &o, const Tokenizer &tokenizer) {
+  const Manifest &m = program.manifest;
+  const bool conversation = m.hasTemplate && !o.raw && !o.ids;
+  contextOf(program, o); // refuses -c before anything is read
+  if (conversation && o.command == Command::Logits)
+    throw Failure(kBadUsage, "logits of a text need --raw: it is taken as it is, without the chat template");
+  if (!conversation && (o.system || o.think))
+    throw Failure(kBadUsage,
+                  cat(o.system ? "--system" : "--think", " needs the chat template, ",
+                      m.hasTemplate ? "which --raw and --ids leave out" : "which this checkpoint lacks"));
+  std::vector<int32_t> ids;
+  if (o.ids) {
+    ids = *o.ids;
+  } else if (conversation) {
+    Conversation chat(program, o, tokenizer);
+    chat.user(promptText(o));
+    ids = chat.prompt();
+  } else {
+    ids = tokenizer.encode(promptText(o));
+    if (m.bos >= 0 && (ids.empty() || ids[0] != m.bos))
+      ids.insert(ids.begin(), m.bos);
+  }
+  checkPrompt(program, o, ids);
+  if (!m.hasTemplate && !o.ids && !o.raw)
     note("this checkpoint has no chat template: the text is continued as it is, as with --raw");
   return ids;
 }
@@ -91,6 +107,10 @@ static int dispatch(const Program &program, const Options &o) {
     return tokenizeCommand(program, o);
   case Command::Run:
     return runCommand(program, o);
+  case Command::Chat:
+    return chatCommand(program, o);
+  case Command::Render:
+    return renderCommand(program, o);
   case Command::Logits:
     return logitsCommand(program, o);
   case Command::Perplexity:
@@ -103,7 +123,8 @@ static int dispatch(const Program &program, const Options &o) {
 
 /// Commands that run no generated code work on any machine: what an executable needs can be asked anywhere.
 static bool runsTheModel(Command c) {
-  return c == Command::Run || c == Command::Logits || c == Command::Perplexity || c == Command::Bench;
+  return c == Command::Run || c == Command::Chat || c == Command::Logits || c == Command::Perplexity ||
+         c == Command::Bench;
 }
 
 static int runProgram(int argc, const char *const *argv, const GmModel &model,

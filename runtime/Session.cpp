@@ -54,6 +54,18 @@ void Session::checkRoom(int64_t more) const {
                                  " or compile with a larger --context"));
 }
 
+bool Session::canRewind(int64_t position) const {
+  if (position == position_ && position == written_)
+    return true;
+  if (!manifest_.caches || position < 0 || position > position_)
+    return false;
+  // Slot s holds the last written position p with p % slots == s. A row at `position` takes it for one of its
+  // own past, p - slots if p is not past: harmless where that is before the beginning or out of its window.
+  return std::all_of(manifest_.caches->begin(), manifest_.caches->end(), [&](const CacheRing &ring) {
+    return written_ <= ring.slots || (ring.window > 0 && written_ - position <= ring.slots - ring.window);
+  });
+}
+
 void Session::zeroCounters() { std::memset(proto_.counters, 0, counterBytes_); }
 
 float *Session::step(const Entry &entry, std::span<const int32_t> ids) {
@@ -69,6 +81,7 @@ float *Session::step(const Entry &entry, std::span<const int32_t> ids) {
   zeroCounters();
   pool_.run(entry.run, proto_, scratchStride_);
   position_ += proto_.rows;
+  written_ = std::max(written_, position_);
   return reinterpret_cast<float *>(arena_.data() + entry.logits);
 }
 

@@ -17,7 +17,12 @@ public:
   Session(const Manifest &manifest, const char *weights, int workers, int64_t context);
 
   /// Forgets every token. KV need not be cleared: a step reads only slots of positions it has seen.
-  void reset() { position_ = 0; }
+  void reset() { position_ = written_ = 0; }
+  /// Whether everything that rows from `position` on look at is still in the caches: rings of sliding layers
+  /// lose what is older than their slots.
+  bool canRewind(int64_t position) const;
+  /// Goes back to an earlier position that canRewind().
+  void rewind(int64_t position) { position_ = position; }
   /// For timing only: goes back to an earlier position although sliding caches have moved on.
   void rewindForTiming(int64_t position) { position_ = position; }
   int64_t position() const { return position_; }
@@ -44,6 +49,7 @@ private:
   const Manifest &manifest_;
   const int64_t context_;
   int64_t position_ = 0;
+  int64_t written_ = 0; ///< positions that were written since the last reset
   uint64_t counterBytes_, scratchStride_;
   Region arena_, work_; ///< work_: counters, tokens, positions, scratch of each worker
   GmStep proto_ = {};

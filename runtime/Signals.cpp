@@ -23,12 +23,19 @@ static void onBus(int) {
   _exit(kLacking);
 }
 
-void installSignals(bool graceful) {
+void forgetInterrupt() {
+  interruptFlag = 0;
   struct sigaction action = {};
   action.sa_handler = onInterrupt;
   action.sa_flags = static_cast<int>(SA_RESETHAND); // the second one meets the default: it kills
+  sigaction(SIGINT, &action, nullptr);
+}
+
+void installSignals(bool graceful) {
   if (graceful)
-    sigaction(SIGINT, &action, nullptr);
+    forgetInterrupt();
+  struct sigaction action = {};
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
   action.sa_handler = onBus;
   sigaction(SIGBUS, &action, nullptr);
   action.sa_flags = 0;

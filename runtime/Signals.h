@@ -8,5 +8,7 @@ namespace gemmac::rt {
 /// ends with a message and exit 3. If `graceful`, the first SIGINT only sets the flag and the second kills.
 void installSignals(bool graceful);
 bool interrupted();
+/// Forgets an interrupt: the next one is a first one again.
+void forgetInterrupt();
 
 } // namespace gemmac::rt

@@ -20,6 +20,9 @@ public:
 
   int32_t vocab() const { return static_cast<int32_t>(header_->vocab); }
   int32_t bos() const { return header_->bos; }
+  int32_t eos() const { return header_->eos; }
+  int32_t unk() const { return header_->unk; }
+  int32_t pad() const { return header_->pad; }
 
   /// Special tokens in the text are recognised; <bos> is not added.
   std::vector<int32_t> encode(std::string_view text) const;

@@ -90,7 +90,7 @@ llvm::Error Compilation::load() {
   if (!selection)
     return usageError(problem);
   fuse = *selection;
-  llvm::Expected<Checkpoint> loaded = loadCheckpoint(options.model);
+  llvm::Expected<Checkpoint> loaded = loadCheckpoint(options.model, options.chatTemplate);
   if (!loaded)
     return loaded.takeError();
   checkpoint = std::move(*loaded);

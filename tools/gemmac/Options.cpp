@@ -32,7 +32,7 @@ struct Table {
   cl::opt<int64_t> maxBatch{"max-batch", cl::desc("sequences at a time: 1"), cl::init(1), cl::cat(category)};
   cl::opt<std::string> weights{"weights", cl::desc("where weights go: embed"), cl::init("embed"), cl::cat(category)};
   cl::opt<std::string> mmproj{"mmproj", cl::desc("multimodal projector (not supported yet)"), cl::Hidden, cl::cat(category)};
-  cl::opt<std::string> chatTemplate{"chat-template", cl::desc("chat template (not supported yet)"), cl::Hidden, cl::cat(category)};
+  cl::opt<std::string> chatTemplate{"chat-template", cl::desc("a Jinja chat template in the place of the checkpoint's own"), cl::value_desc("FILE"), cl::cat(category)};
   cl::opt<std::string> emit{"emit", cl::desc("what to write: exe, obj, asm, llvm, step, fused or gemma"), cl::init("exe"), cl::cat(category)};
   cl::opt<std::string> fuse{"fuse", cl::desc("fusions: all, none, or names, -name to leave one out (--fuse=help lists them)"), cl::init("all"), cl::cat(category)};
   cl::opt<char> opt{"O", cl::desc("optimisation of the generated code: -O0, -O1, -O2 or -O3 (default -O2)"), cl::Prefix, cl::init('2'), cl::cat(category)};
@@ -80,9 +80,11 @@ static llvm::Error checkChoices(const Table &table) {
   if (!table.compute.empty())
     if (llvm::Error error = oneOf("compute", table.compute, {"f32", "bf16", "int8"}))
       return error;
-  for (const cl::opt<std::string> *absent : {&table.gpuArch, &table.mmproj, &table.chatTemplate})
+  for (const cl::opt<std::string> *absent : {&table.gpuArch, &table.mmproj})
     if (absent->getNumOccurrences())
       return usageError("--" + absent->ArgStr + " is not supported yet");
+  if (table.chatTemplate.getNumOccurrences() && table.chatTemplate.empty())
+    return usageError("--chat-template: found no file, expected --chat-template=FILE");
   if (table.maxBatch != 1)
     return usageError("--max-batch=" + llvm::Twine(table.maxBatch) + " is not supported yet; only 1 is");
   if (table.opt < '0' || table.opt > '3')
@@ -120,6 +122,7 @@ static llvm::Expected<Options> toOptions(const Table &table) {
   options.time = table.time;
   options.estimate = table.estimate;
   options.saveTemps = table.saveTemps;
+  options.chatTemplate = table.chatTemplate;
   if (options.model.empty())
     return usageError("no model given; usage: gemmac MODEL -o OUT (gemmac --help)");
   if (options.output.empty() && (options.emit == EmitKind::Exe || options.emit == EmitKind::Obj) && !options.estimate)

@@ -18,6 +18,7 @@ struct Options {
   unsigned optLevel = 2;
   bool verbose = false, time = false, estimate = false;
   std::string saveTemps;
+  std::string chatTemplate; ///< a file in the place of the checkpoint's own
 };
 
 /// Parses and checks the command line. Prints help, version and lists itself and then sets `done`.

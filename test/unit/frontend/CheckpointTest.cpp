@@ -34,7 +34,7 @@ TEST(Checkpoint, LoadsAWholeOne) {
   EXPECT_EQ(checkpoint->generation.eos, (std::vector<int64_t>{1, 3})); // both files' ids
   EXPECT_EQ(checkpoint->generation.topK, 64);
   EXPECT_EQ(checkpoint->tokenizer.pieces.size(), 272u);
-  EXPECT_FALSE(checkpoint->hasChatTemplate);
+  EXPECT_FALSE(checkpoint->chatTemplate.has_value());
   EXPECT_TRUE(checkpoint->notes.empty());
   for (const ExpectedTensor &expected : expectedTensors(checkpoint->config))
     EXPECT_NE(checkpoint->tensors->find(expected.name), nullptr) << expected.name;
@@ -63,7 +63,7 @@ TEST(Checkpoint, FindsChatTemplates) {
       ADD_FAILURE() << llvm::toString(checkpoint.takeError());
       return false;
     }
-    return checkpoint->hasChatTemplate;
+    return checkpoint->chatTemplate.has_value();
   };
   EXPECT_TRUE(has("chat_template.jinja", ""));
   EXPECT_TRUE(has("tokenizer_config.json", R"({"chat_template": "{{ x }}"})"));

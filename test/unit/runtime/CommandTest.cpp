@@ -1,7 +1,5 @@
 // Whole commands, as processes: answers on stdout, exit codes, and what happens when the world goes away.
-#include "FakeModel.h"
-#include "TestPayload.h"
-#include "runtime/Commands.h"
+#include "Exe.h"
 #include "runtime/Failure.h"
 
 #include <gtest/gtest.h>
@@ -20,66 +18,6 @@ namespace {
 using nlohmann::json;
 using test::slurp;
 using test::writeFile;
-
-struct Outcome {
-  int code; ///< exit code, or -signal
-  std::string out, err;
-};
-
-class Exe : public testing::Test {
-protected:
-  void SetUp() override {
-    writeFile(dir / "exe", test::makePayload("ELF", std::string(3000, 'w'), test::smallBlob()));
-  }
-
-  pid_t start(std::vector<std::string> args, const std::string &in, const std::string &out) {
-    writeFile(dir / "in", in);
-    const pid_t pid = fork();
-    if (pid)
-      return pid;
-    const auto redirect = [](int fd, const std::string &path, int flags) {
-      const int from = open(path.c_str(), flags, 0600);
-      if (from < 0 || dup2(from, fd) < 0)
-        _exit(99);
-    };
-    redirect(0, dir / "in", O_RDONLY);
-    redirect(1, out, O_WRONLY | O_CREAT | O_TRUNC);
-    redirect(2, dir / "err", O_WRONLY | O_CREAT | O_TRUNC);
-    args.insert(args.begin(), "exe");
-    std::vector<const char *> argv;
-    for (const std::string &a : args)
-      argv.push_back(a.c_str());
-    const GmModel model = test::fakeModel(manifest);
-    const int code = rtMain(static_cast<int>(argv.size()), argv.data(), model, dir / "exe");
-    std::fflush(nullptr);
-    _exit(code);
-  }
-
-  Outcome finish(pid_t pid, const std::string &out) {
-    int status = 0;
-    waitpid(pid, &status, 0);
-    struct stat st;
-    const bool regular = stat(out.c_str(), &st) == 0 && S_ISREG(st.st_mode);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), regular ? slurp(out) : "",
-            slurp(dir / "err")};
-  }
-
-  Outcome run(std::vector<std::string> args, const std::string &in = "", std::string out = "") {
-    out = out.empty() ? dir / "out" : out;
-    return finish(start(std::move(args), in, out), out);
-  }
-
-  void expectFailure(const Outcome &r, int code, const std::string &mention) {
-    EXPECT_EQ(r.code, code) << r.err;
-    EXPECT_EQ(r.out, "");
-    EXPECT_NE(r.err.find(mention), std::string::npos) << r.err;
-    EXPECT_EQ(r.err.compare(0, 7, "error: "), 0) << r.err;
-    EXPECT_EQ(std::count(r.err.begin(), r.err.end(), '\n'), 1) << r.err;
-  }
-
-  test::TempDir dir;
-  std::string manifest = test::fakeManifest();
-};
 
 TEST_F(Exe, runAnswersOnStdoutOnly) {
   const Outcome ids = run({"--ids", "2,500", "-n", "12", "--temp", "0", "--ignore-eos", "--print-ids"});
@@ -123,10 +61,16 @@ TEST_F(Exe, textComesFromFlagFileOrStdinWithBosOnce) {
   EXPECT_EQ(run({"-p", "x", "-n", "1", "--raw", "--no-perf"}).err, "");
 }
 
-TEST_F(Exe, templatesAreRefusedWithoutRaw) {
+TEST_F(Exe, whatNeedsATemplateIsRefusedWithoutOne) {
+  expectFailure(run({"render"}, "{}"), 2, "no chat template; compile it with --chat-template=FILE");
+  expectFailure(run({"chat"}, "hi\n"), 2, "no chat template");
+  expectFailure(run({"-p", "hi", "--system", "x"}), 2,
+                "--system needs the chat template, which this checkpoint lacks");
+  expectFailure(run({"-p", "hi", "--think", "on"}), 2, "--think needs the chat template");
+  expectFailure(run({"-p", "hi", "--think", "maybe"}), 2, "--think: found 'maybe', expected on or off");
   manifest = test::fakeManifest(R"({"has_template": true})");
-  expectFailure(run({"-p", "hi"}), 2, "--raw");
-  expectFailure(run({"-"}, "hi"), 2, "--raw");
+  expectFailure(run({"-p", "hi"}), 3, "section 'template' is missing");
+  expectFailure(run({"-p", "hi", "--raw", "--system", "x"}), 2, "which --raw and --ids leave out");
   expectFailure(run({"logits", "-p", "hi", "-o", dir / "x.npy"}), 2, "--raw");
   EXPECT_EQ(run({"-p", "hi", "--raw", "-n", "2"}).code, 0);
   EXPECT_EQ(run({"--ids", "2", "-n", "2"}).code, 0);

@@ -54,7 +54,8 @@ static json sectionOf(const std::string &name, uint64_t offset, const std::strin
   return {{"name", name}, {"offset", offset}, {"bytes", data.size()}, {"xxh3", {low, high}}};
 }
 
-std::string makePayload(const std::string &elf, const std::string &weights, const std::string &tokenizer) {
+std::string makePayload(const std::string &elf, const std::string &weights, const std::string &tokenizer,
+                        const std::string &chatTemplate) {
   const auto pad = [](std::string &s, uint64_t align) { s.resize((s.size() + align - 1) / align * align); };
   std::string file = elf;
   json index = {{"sections", json::array()}};
@@ -65,6 +66,11 @@ std::string makePayload(const std::string &elf, const std::string &weights, cons
   index["sections"].push_back(sectionOf("tokenizer", file.size(), tokenizer));
   file += tokenizer;
   pad(file, 64);
+  if (!chatTemplate.empty()) {
+    index["sections"].push_back(sectionOf("template", file.size(), chatTemplate));
+    file += chatTemplate;
+    pad(file, 64);
+  }
   const std::string text = index.dump();
   const XXH128_hash_t h = XXH3_128bits(text.data(), text.size());
   PayloadFooter footer = {file.size(),         text.size(), file.size() + text.size() + sizeof footer,

@@ -14,8 +14,9 @@ TokenizerBlobInput readTokenizerJson(const std::string &path);
 /// The blob of test/Inputs/tokenizer, made once.
 const std::string &smallBlob();
 
-/// [elf][pad to 2 MiB][weights][tokenizer][index][footer]
-std::string makePayload(const std::string &elf, const std::string &weights, const std::string &tokenizer);
+/// [elf][pad to 2 MiB][weights][tokenizer][template, if any][index][footer]
+std::string makePayload(const std::string &elf, const std::string &weights, const std::string &tokenizer,
+                        const std::string &chatTemplate = "");
 
 /// A folder that goes away with the object.
 struct TempDir {
