@@ -291,7 +291,7 @@ bool Lexer::hexEscape(size_t &i, unsigned digits, std::string &value) {
 
 /// One escape as in Python's strings; `i` stands behind the backslash and moves behind the escape.
 bool Lexer::escape(size_t &i, std::string &value) {
-  constexpr llvm::StringLiteral from = "\n\\'\"abfnrtv", to = "\0\\'\"\a\b\f\n\r\t\v";
+  constexpr llvm::StringLiteral from = "\n\\'\"abfnrtv", to = "\n\\'\"\a\b\f\n\r\t\v";
   char c = text[i++];
   if (size_t k = from.find(c); k != llvm::StringRef::npos) {
     if (c != '\n') // an escaped newline joins two lines
