@@ -1,6 +1,8 @@
 // The layouts of gguf's block formats, one unpacker each. See GgmlBlocks.h.
 #include "frontend/GgmlBlocks.h"
 
+#include "frontend/F16.h"
+
 #include <cassert>
 #include <cstring>
 
@@ -11,13 +13,6 @@ namespace {
 uint16_t read16(const uint8_t *from) { return static_cast<uint16_t>(from[0] | from[1] << 8); }
 uint32_t read32(const uint8_t *from) {
   return static_cast<uint32_t>(read16(from)) | static_cast<uint32_t>(read16(from + 2)) << 16;
-}
-
-float half(uint16_t bits) {
-  const uint8_t bytes[2] = {static_cast<uint8_t>(bits), static_cast<uint8_t>(bits >> 8)};
-  float value;
-  decodeToF32(DType::F16, bytes, 0, value);
-  return value;
 }
 
 /// 16 bytes hold the low four bits of 32 elements: element i of the first half low, i + 16 high.
@@ -139,7 +134,7 @@ void gemmac::decodeBlock(DType type, const uint8_t *from, float *out) {
   const BlockShape &shape = blockShape(type);
   BlockParts parts;
   unpackBlock(type, from, parts);
-  const float d = half(parts.d), min = half(parts.min);
+  const float d = f16ToF32(parts.d), min = f16ToF32(parts.min);
   for (int first = 0; first < shape.elements; first += shape.group) {
     const int group = first / shape.group;
     // Products of an f16 and two small integers have at most 24 bits: only the minimum rounds.

@@ -3,6 +3,7 @@
 #include "frontend/TensorSource.h"
 
 #include "frontend/Diagnostic.h"
+#include "frontend/F16.h"
 #include "frontend/GgmlBlocks.h"
 
 #include <algorithm>
@@ -34,20 +35,6 @@ float floatOfBits(uint32_t bits) {
   float value;
   std::memcpy(&value, &bits, sizeof value);
   return value;
-}
-uint32_t bitsOfFloat(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-/// F16 to f32 in integer arithmetic and one exact multiply by 2^112 (which also normalises subnormals);
-/// infinities and NaNs then get the full exponent, their payload stays.
-float decodeHalf(uint16_t half) {
-  uint32_t magnitude = static_cast<uint32_t>(half & 0x7FFF) << 13;
-  uint32_t bits = bitsOfFloat(floatOfBits(magnitude) * 0x1p112f);
-  uint32_t special = magnitude >= 0x0F800000u ? 0x7F800000u : 0u;
-  return floatOfBits(bits | special | static_cast<uint32_t>(half & 0x8000) << 16);
 }
 
 /// Blocks that stay in the first-level cache between load and store; the stack copy also makes loads aligned.
@@ -134,7 +121,7 @@ void gemmac::decodeToF32(DType type, llvm::ArrayRef<uint8_t> bytes, int64_t firs
   else if (type == DType::BF16)
     decodeBlocks<uint16_t, decodeBrain>(from, out.data(), out.size());
   else
-    decodeBlocks<uint16_t, decodeHalf>(from, out.data(), out.size());
+    decodeBlocks<uint16_t, f16ToF32>(from, out.data(), out.size());
 }
 
 int64_t gemmac::firstNonFinite(DType type, llvm::ArrayRef<uint8_t> bytes) {

@@ -65,11 +65,6 @@ void emitOp(PhaseEmitter &e, step::SoftcapOp op) {
           [&](ArrayRef<Value> x, Lanes) { return e.k.fmul(cap, emitTanh(e.k, e.k.fdiv(x[0], cap))); });
 }
 
-void emitOp(PhaseEmitter &e, step::RoundOp op) {
-  mapRows(e, op.getDst(), {op.getSrc()},
-          [&](ArrayRef<Value> x, Lanes) { return e.k.bitcast(e.k.roundBF16Bits(x[0]), e.k.vec(e.k.f32())); });
-}
-
 void emitOp(PhaseEmitter &e, step::PublishOp op) {
   e.k.ifThen(e.firstTask,
              [&] { mapRows(e, op.getDst(), {op.getSrc()}, [&](ArrayRef<Value> x, Lanes) { return x[0]; }); });

@@ -55,7 +55,7 @@ LogicalResult PhaseEmitter::emitOp(Operation &op) {
       .Case<step::TileOp>([](auto) { return success(); })
       .Case<step::CaseOp>([&](auto o) { return emitCase(*this, o); })
       .Case<step::AddOp, step::MulOp, step::GeluOp, step::CopyOp, step::ScaleOp, step::ScaleByOp,
-            step::SoftcapOp, step::RoundOp, step::PublishOp, step::TakeRowOp, step::NormOp, step::SoftmaxOp,
+            step::SoftcapOp, step::PublishOp, step::TakeRowOp, step::NormOp, step::SoftmaxOp,
             step::RopeTableOp, step::RopeOp, step::CacheWriteOp, step::AttentionOp, step::QkOp, step::PvOp,
             step::EmbedOp, step::TopKOp, step::CombineOp, step::ExpertMatmulOp, step::PackOp, step::MatmulOp>(
           [&](auto o) {

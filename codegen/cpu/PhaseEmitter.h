@@ -41,8 +41,8 @@ public:
   mlir::func::FuncOp matmul(step::Format format, step::Act act, int64_t panels);
   /// A constant table of f32; returns its symbol.
   std::string table(llvm::ArrayRef<float> values);
-  /// (GmStep, weights, bytes per task, bytes): prefetches the start of the task that this worker is likely to
-  /// claim.
+  /// (GmStep, weights, bytes per task, tasks, bytes): prefetches the start of the task that this worker is
+  /// likely to claim.
   mlir::func::FuncOp prefetch();
 
   mlir::ModuleOp moduleOp() { return module; }
@@ -129,7 +129,6 @@ void emitOp(PhaseEmitter &e, step::CopyOp op);
 void emitOp(PhaseEmitter &e, step::ScaleOp op);
 void emitOp(PhaseEmitter &e, step::ScaleByOp op);
 void emitOp(PhaseEmitter &e, step::SoftcapOp op);
-void emitOp(PhaseEmitter &e, step::RoundOp op);
 void emitOp(PhaseEmitter &e, step::PublishOp op);
 void emitOp(PhaseEmitter &e, step::TakeRowOp op);
 // EmitNorm.cpp

@@ -1,4 +1,5 @@
 // Verifiers of the KV caches' update and of attention.
+#include "dialect/Numbers.h"
 #include "dialect/gemma/Verify.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -30,6 +31,27 @@ LogicalResult CacheUpdateOp::verify() {
   return success();
 }
 
+/// No update of the same cache stands before `update` in its function.
+static LogicalResult verifyOnlyUpdate(CacheUpdateOp update, CacheOp cache) {
+  Operation *function = update;
+  while (function->getParentOp() && function->getParentOp() != cache->getParentOp())
+    function = function->getParentOp();
+  CacheUpdateOp first;
+  function->walk<WalkOrder::PreOrder>([&](CacheUpdateOp other) {
+    if (other.getCacheAttr() != update.getCacheAttr())
+      return WalkResult::advance();
+    first = other;
+    return WalkResult::interrupt();
+  });
+  if (first == update)
+    return success();
+  InFlightDiagnostic diagnostic = update.emitOpError()
+                                  << "updates cache " << update.getCacheAttr()
+                                  << " a second time, expected one update of it in a function";
+  diagnostic.attachNote(first.getLoc()) << "first updated here";
+  return failure();
+}
+
 LogicalResult CacheUpdateOp::verifySymbolUses(SymbolTableCollection &symbols) {
   Operation *found = symbols.lookupNearestSymbolFrom(*this, getCacheAttr());
   auto cache = dyn_cast_or_null<CacheOp>(found);
@@ -39,12 +61,20 @@ LogicalResult CacheUpdateOp::verifySymbolUses(SymbolTableCollection &symbols) {
   KvType kv = getKv().getType();
   int64_t heads = cache.getHeads(), headDim = cache.getHeadDim();
   if (heads == kv.getHeads() && headDim == kv.getHeadDim())
-    return success();
+    return verifyOnlyUpdate(*this, cache);
   InFlightDiagnostic diagnostic = emitOpError() << "result has " << kv.getHeads() << " heads of "
                                                 << kv.getHeadDim() << ", expected " << heads << " of "
                                                 << headDim << " as cache " << getCacheAttr();
   diagnostic.attachNote(cache.getLoc()) << "cache defined here";
   return failure();
+}
+
+/// 0, or a window that positions can be compared with.
+static LogicalResult verifyWindow(Operation *op, int64_t window) {
+  if (window >= 0 && window <= gemmac::kMaxWindow)
+    return success();
+  return op->emitOpError() << "window is " << window << ", expected 0 (sees every position) to "
+                           << gemmac::kMaxWindow;
 }
 
 LogicalResult QkOp::verify() {
@@ -57,8 +87,8 @@ LogicalResult QkOp::verify() {
   SmallVector<int64_t> expected{rowsOf(getQ()), heads, ShapedType::kDynamic};
   if (ArrayRef<int64_t> shape = getType().getShape(); shape != ArrayRef<int64_t>(expected))
     return emitOpError() << "result has shape " << shapeText(shape) << ", expected " << shapeText(expected);
-  if (window < 0)
-    return emitOpError() << "window is " << window << ", expected at least 0 (0 sees every position)";
+  if (failed(verifyWindow(*this, window)))
+    return failure();
   return verifySameRows(*this, "pos", rowsOf(getPos()), "q", rowsOf(getQ()));
 }
 

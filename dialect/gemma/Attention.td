@@ -12,6 +12,7 @@ def Gemma_CacheUpdateOp : Gemma_Op<"cache_update", [DeclareOpInterfaceMethods<Sy
     - C1: `cache` names a gemma.cache with the heads and head_dim of the result type
     - C2: k and v have heads * head_dim columns
     - C3: k, v, pos and seq have the same rows
+    - C4: it is the only update of its cache in the function: reads are not ordered against a second one
   }];
   let arguments = (ins FlatSymbolRefAttr:$cache, Gemma_Rows2D:$k, Gemma_Rows2D:$v, Gemma_RowIndex:$pos, Gemma_RowIndex:$seq);
   let results = (outs Gemma_KvType:$kv);
@@ -27,7 +28,7 @@ def Gemma_QkOp : Gemma_Op<"qk", [Pure, Gemma_RowWise, AllTypesMatch<["pos", "seq
     - C1: heads is a positive multiple of the KV heads
     - C2: q has heads * head_dim columns
     - C3: the result is [rows of q, heads, ?]
-    - C4: window is non-negative
+    - C4: window is 0 to 2^31 - 1
     - C5: pos and seq have as many rows as q
   }];
   let arguments = (ins Gemma_Rows2D:$q, Gemma_KvType:$kv, Gemma_RowIndex:$pos, Gemma_RowIndex:$seq, I64Attr:$heads, I64Attr:$window, F64Attr:$scale);

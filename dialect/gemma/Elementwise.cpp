@@ -1,7 +1,10 @@
 // Verifiers and folders of the elementwise ops.
+#include "dialect/Numbers.h"
 #include "dialect/gemma/Verify.h"
 
 #include "mlir/IR/PatternMatch.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace gemmac::gemma;
@@ -11,7 +14,8 @@ OpFoldResult ScaleOp::fold(FoldAdaptor) {
 }
 
 namespace {
-/// scale(scale(x, a), b) = scale(x, a * b).
+/// scale(scale(x, a), b) = scale(x, a * b), where none of them leaves the range of normal f32: in f32, a * x
+/// may overflow or vanish where a * b * x does not.
 struct ScaleOfScale : OpRewritePattern<ScaleOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -19,7 +23,11 @@ struct ScaleOfScale : OpRewritePattern<ScaleOp> {
     auto inner = op.getX().getDefiningOp<ScaleOp>();
     if (!inner)
       return rewriter.notifyMatchFailure(op, "x is not a scale");
-    double factor = inner.getFactor().convertToDouble() * op.getFactor().convertToDouble();
+    double first = inner.getFactor().convertToDouble(), second = op.getFactor().convertToDouble();
+    double factor = first * second;
+    for (double each : {first, second, factor})
+      if (!gemmac::isPositiveF32(std::fabs(each)))
+        return rewriter.notifyMatchFailure(op, "a factor is no normal f32");
     rewriter.replaceOpWithNewOp<ScaleOp>(op, op.getType(), inner.getX(), rewriter.getF64FloatAttr(factor));
     return success();
   }
@@ -46,9 +54,9 @@ LogicalResult ScaleByOp::verifySymbolUses(SymbolTableCollection &symbols) {
 
 LogicalResult SoftcapOp::verify() {
   double cap = getCap().convertToDouble();
-  if (cap > 0)
+  if (gemmac::isPositiveF32(cap))
     return success();
-  return emitOpError() << "cap is " << cap << ", expected more than 0";
+  return emitOpError() << "cap is " << cap << ", expected a positive, normal f32";
 }
 
 LogicalResult SliceOp::verify() {

@@ -22,7 +22,10 @@ def Gemma_GeluOp : Gemma_Unary<"gelu"> {
 }
 def Gemma_ScaleOp : Gemma_Unary<"scale"> {
   let summary = "x * factor, a compile-time constant";
-  let description = "A scale by 1 folds away; scales of scales fold into one, which rounds once where two rounded twice.";
+  let description = [{
+    A scale by 1 folds away; scales of scales fold into one, which rounds once where two rounded twice, unless a factor
+    or their product is no normal f32: two factors may overflow on the way where one does not.
+  }];
   let arguments = (ins Gemma_Activation:$x, F64Attr:$factor);
   let hasFolder = 1;
   let hasCanonicalizer = 1;
@@ -41,7 +44,7 @@ def Gemma_ScaleByOp : Gemma_Op<"scale_by", [Pure, Gemma_RowWise, SameOperandsAnd
 }
 def Gemma_SoftcapOp : Gemma_Unary<"softcap"> {
   let summary = "cap * tanh(x / cap), gemma4.md (25)";
-  let description = "- C1: cap is positive";
+  let description = "- C1: cap is a positive, normal f32";
   let arguments = (ins Gemma_Activation:$x, F64Attr:$cap);
   let hasVerifier = 1;
 }

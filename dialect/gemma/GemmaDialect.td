@@ -46,7 +46,8 @@ def Gemma_KvType : TypeDef<Gemma_Dialect, "Kv"> {
   let assemblyFormat = "`<` $heads `x` $headDim `>`";
 }
 
-def Gemma_Activation : RankedTensorOf<[F32]>;
+/// Rows first: [rows, columns] or [rows, pieces, columns]. With one dimension a row-wise op would mix rows.
+def Gemma_Activation : TensorRankOf<[F32], [2, 3]>;
 def Gemma_Rows2D : 2DTensorOf<[F32]>;
 def Gemma_RowIndex : 1DTensorOf<[I32]>;
 

@@ -15,8 +15,8 @@ def Gemma_WeightOp : Gemma_Op<"weight", [Symbol]> {
 
     - C1: exactly one of file, literal, random is given
     - C2: offset is non-negative and given with file
-    - C3: the shape is static and every dimension positive
-    - C4: literal has this type's shape
+    - C3: the shape is static, every dimension 1 to 2^31 - 1, and there are at most 2^40 elements
+    - C4: literal has this type: shape and element type
     - C5: blocks, other than none, come from a file, with element type f32 and without quant
     - C6: rows of blocks are whole blocks: a multiple of 32 elements, of 256 for q4_k, q5_k and q6_k
 
@@ -43,7 +43,7 @@ def Gemma_CacheOp : Gemma_Op<"cache", [Symbol]> {
     the last `window` positions can be asked for.
 
     - C1: heads and head_dim are positive
-    - C2: window is non-negative
+    - C2: window is 0 to 2^31 - 1
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$heads, I64Attr:$head_dim, I64Attr:$window);
   let assemblyFormat = "$sym_name attr-dict";

@@ -1,4 +1,5 @@
 // Verifier of gemma.rms_norm.
+#include "dialect/Numbers.h"
 #include "dialect/gemma/Verify.h"
 
 using namespace mlir;
@@ -10,8 +11,8 @@ LogicalResult RmsNormOp::verify() {
     return emitOpError() << "group is " << group << ", expected a positive divisor of the "
                          << dimText(columns) << " columns of x";
   double eps = getEps().convertToDouble();
-  if (!(eps >= 0))
-    return emitOpError() << "eps is " << eps << ", expected at least 0";
+  if (eps != 0 && !gemmac::isPositiveF32(eps))
+    return emitOpError() << "eps is " << eps << ", expected 0 or a positive, normal f32";
   return success();
 }
 

@@ -10,7 +10,7 @@ def Gemma_RmsNormOp : Gemma_Op<"rms_norm", [Pure, Gemma_RowWise, SameOperandsAnd
     `y = x * (mean(x^2) + eps)^(-1/2) * (offset + w)`; without `weight` the last factor is absent. Gemma 3 has offset 1.
 
     - C1: group is positive and divides the columns
-    - C2: eps is non-negative
+    - C2: eps is 0 or a positive, normal f32
     - C3: `weight`, if given, names a gemma.weight of shape [group]
   }];
   let arguments = (ins Gemma_Activation:$x, OptionalAttr<FlatSymbolRefAttr>:$weight, I64Attr:$group, F64Attr:$eps,

@@ -33,20 +33,6 @@ uint16_t f32ToF16(float x) {
   return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
 }
 
-float f16ToF32(uint16_t h) {
-  uint32_t sign = static_cast<uint32_t>(h & 0x8000u) << 16, exponent = (h >> 10) & 31, fraction = h & 1023;
-  float value;
-  if (exponent == 0) {
-    value = static_cast<float>(fraction) * 5.9604644775390625e-8f; // 2^-24
-  } else {
-    uint32_t u = exponent == 31 ? 0x7f800000u | fraction << 13 : (exponent + 112) << 23 | fraction << 13;
-    std::memcpy(&value, &u, 4);
-  }
-  uint32_t u = bitsOf(value) | sign;
-  std::memcpy(&value, &u, 4);
-  return value;
-}
-
 /// Nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no fraction bits. Unlike nearbyint
 /// it vectorises.
 static inline float roundToEven(float x) {

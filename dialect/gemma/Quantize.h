@@ -3,6 +3,8 @@
 // the same numbers.
 #pragma once
 
+#include "frontend/F16.h"
+
 #include <cstdint>
 
 namespace gemmac {

@@ -1,4 +1,5 @@
 // Verifier of gemma.rope.
+#include "dialect/Numbers.h"
 #include "dialect/gemma/Verify.h"
 
 using namespace mlir;
@@ -12,7 +13,8 @@ LogicalResult RopeOp::verify() {
   if (angles <= 0 || angles > headDim / 2)
     return emitOpError() << "angles is " << angles << ", expected 1 to " << headDim / 2 << " = head_dim / 2";
   double theta = getTheta().convertToDouble(), factor = getFactor().convertToDouble();
-  if (!(theta > 0) || !(factor > 0))
-    return emitOpError() << "theta is " << theta << " and factor " << factor << ", expected both more than 0";
+  if (!gemmac::isPositiveF32(theta) || !gemmac::isPositiveF32(factor))
+    return emitOpError() << "theta is " << theta << " and factor " << factor
+                         << ", expected positive, normal f32";
   return verifySameRows(*this, "pos", rowsOf(getPos()), "x", rowsOf(getX()));
 }

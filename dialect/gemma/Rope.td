@@ -11,7 +11,7 @@ def Gemma_RopeOp : Gemma_Op<"rope", [Pure, Gemma_RowWise, AllTypesMatch<["x", "r
 
     - C1: head_dim is even, positive and divides the columns
     - C2: 0 < angles <= head_dim/2
-    - C3: theta and factor are positive
+    - C3: theta and factor are positive, normal f32
     - C4: pos has as many rows as x
   }];
   let arguments = (ins Gemma_Rows2D:$x, Gemma_RowIndex:$pos, I64Attr:$head_dim, I64Attr:$angles, F64Attr:$theta,

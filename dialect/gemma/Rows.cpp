@@ -19,6 +19,9 @@ LogicalResult TakeRowsOp::verify() {
   return success();
 }
 
+/// As many rows as sequences are not enough: seq may name them in another order.
 OpFoldResult TakeRowsOp::fold(FoldAdaptor) {
-  return getX().getType() == getType() ? OpFoldResult(getX()) : OpFoldResult();
+  auto made = getSeq().getDefiningOp<TakeRowsOp>();
+  bool inOrder = getBatch() == 1 || (made && made.getX() == made.getSeq());
+  return inOrder && getX().getType() == getType() ? OpFoldResult(getX()) : OpFoldResult();
 }

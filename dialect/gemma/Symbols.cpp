@@ -1,5 +1,8 @@
 // Verifiers of the symbols of a model: gemma.weight and gemma.cache.
+#include "dialect/Numbers.h"
 #include "dialect/gemma/Verify.h"
+
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace gemmac::gemma;
@@ -31,16 +34,23 @@ static LogicalResult verifyBlocks(WeightOp op) {
   return success();
 }
 
+/// 2^40: sizes of what is made of a weight are then far from wrapping.
+static constexpr int64_t kMaxElements = int64_t(1) << 40;
+
 LogicalResult WeightOp::verify() {
   if (failed(verifySource(*this)))
     return failure();
-  for (int64_t dim : getShape())
-    if (dim <= 0) // `?` is negative too
-      return emitOpError() << "shape is " << shapeText(getShape())
-                           << ", expected static dimensions of at least 1";
-  if (auto literal = getLiteralAttr(); literal && literal.getShapedType().getShape() != getShape())
-    return emitOpError() << "literal has shape " << shapeText(literal.getShapedType().getShape())
-                         << ", expected " << shapeText(getShape());
+  int64_t elements = 1;
+  for (int64_t dim : getShape()) {
+    if (dim <= 0 || dim > INT32_MAX) // `?` is negative too
+      return emitOpError() << "shape is " << shapeText(getShape()) << ", expected static dimensions of 1 to "
+                           << INT32_MAX;
+    if (llvm::MulOverflow(elements, dim, elements) || elements > kMaxElements)
+      return emitOpError() << "shape is " << shapeText(getShape()) << ", expected at most " << kMaxElements
+                           << " elements";
+  }
+  if (auto literal = getLiteralAttr(); literal && literal.getShapedType() != getTensorType())
+    return emitOpError() << "literal is " << literal.getShapedType() << ", expected " << getTensorType();
   return verifyBlocks(*this);
 }
 
@@ -49,7 +59,8 @@ LogicalResult CacheOp::verify() {
   if (heads <= 0 || headDim <= 0)
     return emitOpError() << "heads is " << heads << " and head_dim " << headDim
                          << ", expected both at least 1";
-  if (window < 0)
-    return emitOpError() << "window is " << window << ", expected at least 0 (0 keeps every position)";
+  if (window < 0 || window > gemmac::kMaxWindow)
+    return emitOpError() << "window is " << window << ", expected 0 (keeps every position) to "
+                         << gemmac::kMaxWindow;
   return success();
 }

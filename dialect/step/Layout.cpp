@@ -1,6 +1,6 @@
 // Sizes of packed weights, activations and caches. See Layout.h; the layouts themselves are in
 // docs/architecture.md.
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 
 #include "mlir/IR/BuiltinTypes.h"
 

@@ -1,7 +1,7 @@
-// Sizes of packed weights, packed activations and caches: the one place that knows them. The memory plan, the
-// weight packer and the emitters all ask here, so that what one writes is what the other reads. Bytes, unless
-// said otherwise. Shapes come from checked IR (weights fit their file), so that 64-bit sums cannot overflow
-// here.
+// Sizes of packed weights, packed activations and caches: the one place that knows them. The verifiers, the
+// memory plan, the weight packer, the emitters and the interpreter all ask here, so that what one writes is
+// what the other reads. Bytes, unless said otherwise. Shapes come from checked IR (step.weight's verifier
+// bounds them), so that 64-bit sums cannot overflow here.
 #pragma once
 
 #include "dialect/step/Step.h"

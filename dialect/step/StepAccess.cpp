@@ -47,6 +47,12 @@ bool isPrivate(Value buffer) {
 
 bool Access::isPrivate() const { return buffer && step::isPrivate(buffer); }
 
+bool isTileOp(Operation *op) {
+  return isa<AddOp, MulOp, GeluOp, CopyOp, ScaleOp, ScaleByOp, SoftcapOp, NormOp, SoftmaxOp, PublishOp,
+             TakeRowOp, EmbedOp, PackOp, MatmulOp, ExpertMatmulOp, TopKOp, CombineOp, RopeTableOp, RopeOp,
+             CacheWriteOp, AttentionOp, QkOp, PvOp>(op);
+}
+
 namespace {
 /// Collects the accesses of one op.
 class Collector {
@@ -80,8 +86,9 @@ public:
           whole(topK.getWeights(), true);
           whole(topK.getIndices(), true);
         })
-        .Case<TileOp>([](auto) {})
-        .Default([&](Operation *) { // destination first
+        .Default([&](Operation *) { // destination first; a tile is a view and touches nothing
+          if (!isTileOp(op))
+            return;
           for (Value source : op->getOperands().drop_front(op->getNumOperands() ? 1 : 0))
             whole(source, false);
           if (op->getNumOperands())

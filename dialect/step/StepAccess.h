@@ -45,6 +45,9 @@ struct Access {
   bool isPrivate() const;
 };
 
+/// An op of a task's list: what phases and cases hold beside tiles and cases.
+bool isTileOp(mlir::Operation *op);
+
 /// The accesses of one tile op, reads first; of a step.phase or step.case: those of all ops in it, in order.
 /// None for a step.tile (a view), and none for weights, which nobody writes.
 llvm::SmallVector<Access> accessesOf(mlir::Operation *op);

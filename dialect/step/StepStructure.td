@@ -12,6 +12,8 @@ def Step_ProgramOp : Step_Op<"program", [Symbol, SymbolTable, NoTerminator, Sing
     - C2: the body holds weights, caches and entries only
     - C3: caches overlap neither each other nor a shared buffer of an entry, and all of them end within arena_bytes
       (once offsets are set)
+    - C4: weights do not overlap each other and end within weight_bytes (once their offsets and bytes are set)
+    - C5: private buffers end within scratch_bytes (once offsets are set)
 
     ```mlir
     step.program @psalter attributes {context = 64, chunk = 16, batch = 1} {
@@ -39,7 +41,7 @@ def Step_WeightOp : Step_Op<"weight", [Symbol, HasParent<"ProgramOp">, DeclareOp
   let summary = "a packed weight";
   let description = [{
     `n` rows (outputs) of `k` inputs, made of gemma.weight symbols `sources` in this order (rows one below the other;
-    each source's rows padded with zero rows to a multiple of 16, and of `tile` if interleaved or if there are several).
+    each source's rows padded with zero rows to a multiple of `tile`).
     `tile` is the columns (rows of the weight) of one task of its phase: with `interleave`, task t holds tile/S rows of
     each of the S sources. `n` counts the padded rows. `experts` > 0: that many matrices of n x k, one behind the other.
     `vec`: a plain f32 vector of n elements (k = 1). `rows_*`: row-major n rows of k elements to gather from.
@@ -50,6 +52,9 @@ def Step_WeightOp : Step_Op<"weight", [Symbol, HasParent<"ProgramOp">, DeclareOp
           whose two halves are interleaved, and a tile that gives each part a multiple of 16 rows
     - C3: offset, where set, is a non-negative multiple of 64
     - C4: experts is non-negative, and 0 unless the format is p16; vec has k = 1
+    - C5: n, k and experts are those of the sources: matrices of k columns (with experts: one source of `experts` of them)
+          whose padded rows are n; vec and rows_*: one source of n elements, or of n rows of k
+    - C6: at most 2^44 elements, padding included; bytes, where set, is what the layout takes
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Step_Format:$format, I64Attr:$n, I64Attr:$k, I64Attr:$tile,
       ArrayAttr:$sources, UnitAttr:$interleave, DefaultValuedAttr<I64Attr, "0">:$experts,
@@ -63,7 +68,7 @@ def Step_CacheOp : Step_Op<"cache", [Symbol, HasParent<"ProgramOp">]> {
     Position p lies in slot p mod `slots`; slots is a multiple of 16 and at least the context, or (window > 0) at least
     window - 1 + the most rows of any entry. K: [batch][heads][slots/16][head_dim][16]; V: [batch][heads][slots][head_dim].
 
-    - C1: heads, head_dim positive, window non-negative
+    - C1: heads, head_dim positive, window 0 to 2^31 - 1
     - C2: slots is a positive multiple of 16, and large enough (see above)
     - C3: k_offset and v_offset, where set, are non-negative multiples of 64
   }];
@@ -82,8 +87,9 @@ def Step_EntryOp : Step_Op<"entry", [Symbol, HasParent<"ProgramOp">, NoRegionArg
     - C2: the body holds buffers, phases, barriers, prefetches and one yield; phases are separated by barriers
     - C3: yields one shared buffer, of `batch` rows if logits is last and of `rows` if all; none if logits is none
     - C4: shared buffers that are live at the same time do not overlap (once offsets are set)
-    - C5: what is read of a buffer was written before: of a shared one by an earlier phase or earlier in the same task, of a
-      private one by the same phase's prologue or earlier in the same task
+    - C5: the columns that are read of a buffer were written before: of a shared one by earlier phases or earlier in the same
+      task, of a private one by the same phase's prologue or earlier in the same task; all columns of the logits are written
+    - C6: private buffers that one phase touches do not overlap (once offsets are set)
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$rows, DefaultValuedAttr<I64Attr, "1">:$batch, Step_Logits:$logits);
   let regions = (region SizedRegion<1>:$body);
@@ -121,8 +127,9 @@ def Step_PrefetchOp : Step_Op<"prefetch", [HasParent<"EntryOp">, MemoryEffects<[
   let description = [{
     A hint without a result. Stands before the barrier of the phase that streams `weight`.
 
-    - C1: bytes is positive
-    - C2: `weight` names a step.weight, which the next phase uses
+    - C1: bytes is positive and at most what one task of the phase streams
+    - C2: `weight` names a p16 step.weight, which the next phase uses
+    - C3: the barrier of the next phase stands behind it, and no other prefetch of the weight before that barrier
   }];
   let hasVerifier = 1;
   let arguments = (ins FlatSymbolRefAttr:$weight, I64Attr:$bytes);
@@ -142,8 +149,10 @@ def Step_PhaseOp : Step_Op<"phase", [HasParent<"EntryOp">, NoRegionArguments, No
       in a phase, no op of the phase reads it, and no KV head is written by two tasks
     - C3: the prologue writes no shared buffer except by publish, what it publishes no other op of the phase touches, and it
       holds no op that needs a column task (case, matmul, expert_matmul, cache_write, attention, qk, pv, a tile with a stride)
-    - C4: buffers have as many rows as are live, except src of take_row (all rows) and private buffers of a by_row body (1 row)
-    - C5: the regions hold tiles, cases and tile ops only
+    - C4: buffers have as many rows as are live, except src of take_row (all rows of the entry; nothing in the phase writes
+      it) and private buffers of a by_row body (1 row)
+    - C5: the regions and those of their cases hold tiles, cases and tile ops only, whose buffers are buffers of the entry
+      or tiles of them
     - C6: an op reads columns that it writes only elementwise (or by group: norm, rope, softmax) and in the same tile
   }];
   let arguments = (ins StrAttr:$name, Step_Rows:$rows, I64Attr:$cols, UnitAttr:$by_row,
@@ -166,16 +175,18 @@ def Step_CaseOp : Step_Op<"case", [NoRegionArguments, NoTerminator, SingleBlock,
   let assemblyFormat = "$begin `to` $end attr-dict-with-keyword $body";
   let hasVerifier = 1;
 }
-def Step_TileOp : Step_Op<"tile", [Pure, ParentOneOf<["PhaseOp", "CaseOp"]>]> {
+// Not pure: CSE would let an equal tile outside of a case stand for the one inside, where c counts otherwise.
+def Step_TileOp : Step_Op<"tile", [ParentOneOf<["PhaseOp", "CaseOp"]>]> {
   let summary = "a view of columns [offset + stride * c, ... + width) of a buffer for column task c";
   let description = [{
     All rows, or the task's row in a by_row phase. A buffer used without a tile is a tile of offset 0, stride 0, full width.
 
     - C1: offset non-negative, stride 0 to the columns of the buffer, width positive, and the tile of the last task ends within the buffer, which is no tile
     - C2: the result has the buffer's rows, element type and memory space, and `width` columns
+    - C3: it is used in its own block only: c counts from the beginning of a case
   }];
   let arguments = (ins Step_Buf:$buffer, I64Attr:$offset, I64Attr:$stride, I64Attr:$width);
-  let results = (outs Step_Buf:$result);
+  let results = (outs Res<Step_Buf, "the view", [MemAlloc]>:$result);
   let assemblyFormat = "$buffer attr-dict `:` type($buffer) `->` type($result)";
   let hasVerifier = 1;
 }

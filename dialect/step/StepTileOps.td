@@ -49,7 +49,7 @@ def Step_SoftcapOp : Step_Unary<"softcap"> {
   let summary = "dst = cap * tanh(src / cap)";
   let description = [{
     - C1: dst and src have the same columns
-    - C2: cap is positive
+    - C2: cap is a positive, normal f32
   }];
   let arguments = (ins Step_F32Buf:$dst, Step_F32Buf:$src, F64Attr:$cap);
 }
@@ -60,15 +60,11 @@ def Step_NormOp : Step_Unary<"norm", [Step_SymbolUser]> {
 
     - C1: dst and src have the same columns, which `group` divides
     - C2: `weight`, if given, names a step.weight of format vec with n = group
-    - C3: eps is non-negative
+    - C3: eps is 0 or a positive, normal f32
   }];
   let arguments = (ins Step_F32Buf:$dst, Step_F32Buf:$src, OptionalAttr<FlatSymbolRefAttr>:$weight, I64Attr:$group, F64Attr:$eps,
                        DefaultValuedAttr<F64Attr, "0.0">:$offset);
   let assemblyFormat = "$dst `,` $src (`,` $weight^)? attr-dict `:` type($dst) `,` type($src)";
-}
-def Step_RoundOp : Step_Unary<"round"> {
-  let summary = "dst = src rounded to bf16 (nearest even), held as f32";
-  let description = "- C1: dst and src have the same columns";
 }
 def Step_PublishOp : Step_Unary<"publish"> {
   let summary = "prologue only: copy a private buffer to a shared one, once for the whole phase";
@@ -80,7 +76,7 @@ def Step_PublishOp : Step_Unary<"publish"> {
 def Step_TakeRowOp : Step_Unary<"take_row"> {
   let summary = "dst = the last live row of src; in a phase of rows(last)";
   let description = [{
-    The one op that reads, in a phase of rows(last), a buffer that has all rows.
+    The one op that reads, in a phase of rows(last), a buffer that has all rows of the entry.
 
     - C1: dst and src have the same columns
     - C2: its phase has rows(last)
@@ -133,6 +129,7 @@ def Step_ExpertMatmulOp : Step_TileOpBase<"expert_matmul", [Step_SymbolUser]> {
     - C2: `weight` names a step.weight of a p16 format with experts; i8 activations need q8p16 or q4p16
     - C3: dst has the weight's tile as columns, act those of one packed vector, or of `slots` of them (act_per_slot)
     - C4: the phase is by_row and the column tasks that run it are slots * n / tile
+    - C5: `indices` is written by top_k only, of at most as many columns as the weight has experts
   }];
   let arguments = (ins Step_F32Buf:$dst, Step_Buf:$act, MemRefRankOf<[I32], [2]>:$indices, FlatSymbolRefAttr:$weight, Step_Act:$format,
       I64Attr:$slots, UnitAttr:$act_per_slot);
@@ -161,7 +158,7 @@ def Step_RopeTableOp : Step_TileOpBase<"rope_table"> {
     dst has 2 * angles columns; angle i = pos / factor * theta^(-2i / head_dim). `round`: cos and sin rounded to bf16.
 
     - C1: dst has 2 * angles columns, 0 < angles <= head_dim / 2, head_dim even and positive
-    - C2: theta and factor are positive
+    - C2: theta and factor are positive, normal f32
   }];
   let arguments = (ins Step_F32Buf:$dst, I64Attr:$head_dim, I64Attr:$angles, F64Attr:$theta, F64Attr:$factor, UnitAttr:$round);
   let assemblyFormat = "$dst attr-dict `:` type($dst)";
@@ -196,7 +193,7 @@ def Step_AttentionOp : Step_TileOpBase<"attention", [Step_SymbolUser]> {
 
     - C1: the phase is by_row and runs it in `heads` column tasks; dst and q are whole buffers, no tiles
     - C2: `cache` names a step.cache whose heads divide `heads`; dst and q have heads * head_dim columns
-    - C3: window is non-negative and the cache keeps what it shows
+    - C3: window is 0 to 2^31 - 1 and the cache keeps what it shows
   }];
   let arguments = (ins Step_F32Buf:$dst, Step_F32Buf:$q, FlatSymbolRefAttr:$cache, I64Attr:$heads, I64Attr:$window, F64Attr:$scale);
   let assemblyFormat = "$dst `,` $q `,` $cache attr-dict `:` type($dst) `,` type($q)";
@@ -209,7 +206,7 @@ def Step_QkOp : Step_TileOpBase<"qk", [Step_SymbolUser]> {
 
     - C1: the phase is by_row and runs it in `heads` column tasks; dst and q are whole buffers, no tiles
     - C2: `cache` names a step.cache whose heads divide `heads`; q has heads * head_dim columns, dst heads * P
-    - C3: window is non-negative and the cache keeps what it shows
+    - C3: window is 0 to 2^31 - 1 and the cache keeps what it shows
   }];
   let arguments = (ins Step_F32Buf:$dst, Step_F32Buf:$q, FlatSymbolRefAttr:$cache, I64Attr:$heads, I64Attr:$window, F64Attr:$scale);
   let assemblyFormat = "$dst `,` $q `,` $cache attr-dict `:` type($dst) `,` type($q)";
@@ -225,7 +222,7 @@ def Step_PvOp : Step_TileOpBase<"pv", [Step_SymbolUser]> {
 
     - C1: the phase is by_row and runs it in `heads` column tasks; dst and p are whole buffers, no tiles
     - C2: `cache` names a step.cache whose heads divide `heads`; dst has heads * head_dim columns, p heads * P
-    - C3: window is non-negative and the cache keeps what it shows
+    - C3: window is 0 to 2^31 - 1 and the cache keeps what it shows
   }];
   let arguments = (ins Step_F32Buf:$dst, Step_F32Buf:$p, FlatSymbolRefAttr:$cache, I64Attr:$heads, I64Attr:$window);
   let assemblyFormat = "$dst `,` $p `,` $cache attr-dict `:` type($dst) `,` type($p)";

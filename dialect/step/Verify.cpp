@@ -1,6 +1,8 @@
 // Shared wording of the step dialect's diagnostics; see Verify.h.
 #include "dialect/step/Verify.h"
 
+#include "dialect/step/Layout.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -17,12 +19,9 @@ std::string bufferName(Value buffer) {
 
 std::optional<int64_t> packedColumns(Act act, int64_t k, int64_t groups) {
   int64_t columns;
-  if (k < 0 || k > (int64_t(1) << 56)) // leaves room for the padding below
+  if (k < 0 || k > (int64_t(1) << 56)) // leaves room for the padding
     return std::nullopt;
-  columns = static_cast<int64_t>(llvm::alignTo(k, 64));
-  if (act == Act::I8)
-    columns = static_cast<int64_t>(llvm::alignTo(columns + columns / 4, 64));
-  if (llvm::MulOverflow(columns, groups, columns))
+  if (llvm::MulOverflow(actColumns(act, k), groups, columns))
     return std::nullopt;
   return columns;
 }
@@ -63,8 +62,7 @@ LogicalResult verifyVec(Operation *op, SymbolTableCollection &symbols, FlatSymbo
   InFlightDiagnostic diagnostic = op->emitOpError()
                                   << role << " " << ref << " is " << stringifyFormat(weight.getFormat())
                                   << " of " << int64_t(weight.getN()) << ", expected vec of ";
-  llvm::interleave(
-      lengths, [&](int64_t length) { diagnostic << length; }, [&] { diagnostic << " or "; });
+  llvm::interleave(lengths, [&](int64_t length) { diagnostic << length; }, [&] { diagnostic << " or "; });
   diagnostic.attachNote(weight.getLoc()) << "weight defined here";
   return failure();
 }
@@ -75,6 +73,12 @@ LogicalResult verifyColumns(Operation *op, StringRef what, Value buffer, StringR
     return success();
   return op->emitOpError() << what << " has " << columnsOf(buffer) << " columns, expected " << expected
                            << " = " << meaning;
+}
+
+LogicalResult verifyOffset(Operation *op, StringRef what, IntegerAttr offset) {
+  if (!offset || (offset.getInt() >= 0 && offset.getInt() % 64 == 0))
+    return success();
+  return op->emitOpError() << what << " is " << offset.getInt() << ", expected a non-negative multiple of 64";
 }
 
 } // namespace gemmac::step

@@ -30,4 +30,10 @@ mlir::LogicalResult verifyVec(mlir::Operation *op, mlir::SymbolTableCollection &
 mlir::LogicalResult verifyColumns(mlir::Operation *op, llvm::StringRef what, mlir::Value buffer,
                                   llvm::StringRef meaning, int64_t expected);
 
+/// An optional byte offset: a non-negative multiple of 64.
+mlir::LogicalResult verifyOffset(mlir::Operation *op, llvm::StringRef what, mlir::IntegerAttr offset);
+
+/// C5 of step.entry.
+mlir::LogicalResult verifyWrittenBeforeRead(EntryOp entry);
+
 } // namespace gemmac::step

@@ -1,4 +1,5 @@
 // Verifiers of the ops that write and read KV caches.
+#include "dialect/Numbers.h"
 #include "dialect/step/Verify.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -49,8 +50,9 @@ static LogicalResult verifyGrid(Operation *op, int64_t heads, int64_t window) {
     if (value.getDefiningOp<TileOp>())
       return op->emitOpError() << "takes a tile of buffer " << bufferName(value)
                                << ", expected the whole buffer: task c takes head c";
-  if (window < 0)
-    return op->emitOpError() << "window is " << window << ", expected at least 0 (0 sees every position)";
+  if (window < 0 || window > gemmac::kMaxWindow)
+    return op->emitOpError() << "window is " << window << ", expected 0 (sees every position) to "
+                             << gemmac::kMaxWindow;
   return success();
 }
 

@@ -1,9 +1,8 @@
-// Verifies an entry as a whole: the order of its ops, that nothing is read before it is written, and that
-// buffers which are live together do not overlap in the arena.
+// Verifies an entry as a whole: the order of its ops, and that buffers which are live together overlap
+// neither in the arena nor in the scratch. That nothing is read before it is written: VerifyWritten.cpp.
 #include "dialect/step/Verify.h"
 
-#include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace gemmac::step;
@@ -53,74 +52,44 @@ static LogicalResult verifyLogits(EntryOp entry) {
 }
 
 namespace {
-/// C5. Shared buffers count as written as a whole; within a phase it matters which column tasks wrote.
-class WrittenBeforeRead {
-public:
-  LogicalResult checkPhase(PhaseOp phase) {
-    inPhase.clear();
-    SmallVector<Access> accesses = accessesOf(phase);
-    for (const Access &access : accesses) {
-      if (!access.buffer)
-        continue;
-      if (access.write)
-        inPhase[access.buffer].push_back(access.place);
-      else if (!before.contains(access.buffer) && !covers(access))
-        return report(access);
-    }
-    for (const Access &access : accesses)
-      if (access.buffer && access.write && !access.isPrivate())
-        before.insert(access.buffer);
-    return success();
+/// Where the memory plan put a buffer.
+struct Planned {
+  explicit Planned(BufferOp buffer)
+      : offset(*buffer.getOffset()), size(*checkedBytes(buffer.getType())),
+        name(bufferName(buffer.getResult())) {}
+
+  /// No sums that could wrap: offsets are at least 0, sizes at most 2^44.
+  bool overlaps(const Planned &other) const {
+    return offset <= other.offset ? other.offset - offset < size : offset - other.offset < other.size;
+  }
+  std::string text() const {
+    return name + " of bytes [" + std::to_string(offset) + ", " + std::to_string(offset) + " + " +
+           std::to_string(size) + ")";
   }
 
-  bool isWritten(Value buffer) const { return before.contains(buffer); }
-
-private:
-  /// Every column task that reads has written before, or the prologue has.
-  bool covers(const Access &read) {
-    auto it = inPhase.find(read.buffer);
-    if (it == inPhase.end())
-      return false;
-    int64_t covered = read.place.begin;
-    for (bool grew = true; grew && covered < read.place.end;) {
-      grew = false;
-      for (const Place &write : it->second) {
-        if (write.prologue)
-          return true;
-        if (write.begin <= covered && covered < write.end) {
-          covered = write.end;
-          grew = true;
-        }
-      }
-    }
-    return covered >= read.place.end;
-  }
-
-  static LogicalResult report(const Access &read) {
-    InFlightDiagnostic diagnostic = read.op->emitOpError()
-                                    << "reads buffer " << bufferName(read.buffer)
-                                    << " before it is written, expected "
-                                    << (read.isPrivate() ? "this phase" : "an earlier phase or this task")
-                                    << " to write it first";
-    diagnostic.attachNote(read.buffer.getLoc()) << "buffer defined here";
-    return failure();
-  }
-
-  llvm::DenseMap<Value, SmallVector<Place>> inPhase;
-  llvm::DenseSet<Value> before;
+  int64_t offset, size;
+  std::string name;
 };
 } // namespace
 
-static LogicalResult verifyWrittenBeforeRead(EntryOp entry) {
-  WrittenBeforeRead check;
-  for (PhaseOp phase : phasesOf(entry))
-    if (failed(check.checkPhase(phase)))
+/// C6
+static LogicalResult verifyPrivateOverlap(PhaseOp phase) {
+  llvm::SetVector<Value> buffers;
+  for (const Access &access : accessesOf(phase))
+    if (access.isPrivate() && bufferOf(access.buffer).getOffset())
+      buffers.insert(access.buffer);
+  for (auto [index, value] : llvm::enumerate(buffers))
+    for (Value earlier : buffers.getArrayRef().take_front(index)) {
+      Planned a(bufferOf(earlier)), b(bufferOf(value));
+      if (!a.overlaps(b))
+        continue;
+      InFlightDiagnostic diagnostic = bufferOf(value).emitOpError()
+                                      << b.text() << " overlaps " << a.text() << ", which phase \""
+                                      << phase.getName() << "\" touches too";
+      diagnostic.attachNote(earlier.getLoc()) << "other buffer is here";
       return failure();
-  BufferOp logits = logitsOf(entry);
-  if (!logits || check.isWritten(logits.getResult()))
-    return success();
-  return entry.emitOpError() << "yields buffer " << bufferName(logits.getResult())
-                             << ", which no phase writes, expected some phase to";
+    }
+  return success();
 }
 
 /// C4
@@ -129,18 +98,13 @@ static LogicalResult verifyOverlap(EntryOp entry) {
   llvm::erase_if(ranges, [](LiveRange &range) { return !range.buffer.getOffsetAttr(); });
   for (auto [index, a] : llvm::enumerate(ranges))
     for (LiveRange &b : llvm::drop_begin(ranges, index + 1)) {
-      // No sums that could wrap: offsets are at least 0, sizes at most 2^44.
-      int64_t from = *a.buffer.getOffset(), other = *b.buffer.getOffset();
-      int64_t size = *checkedBytes(a.buffer.getType()), otherSize = *checkedBytes(b.buffer.getType());
-      bool overlap = from <= other ? other - from < size : from - other < otherSize;
-      if (!overlap || !a.meets(b))
+      Planned first(a.buffer), second(b.buffer);
+      if (!first.overlaps(second) || !a.meets(b))
         continue;
       InFlightDiagnostic diagnostic = b.buffer.emitOpError()
-                                      << bufferName(b.buffer.getResult()) << " of bytes [" << other << ", "
-                                      << other << " + " << otherSize << "), live in phases " << b.first
-                                      << " to " << b.last << ", overlaps " << bufferName(a.buffer.getResult())
-                                      << " of bytes [" << from << ", " << from << " + " << size
-                                      << "), live in phases " << a.first << " to " << a.last;
+                                      << second.text() << ", live in phases " << b.first << " to " << b.last
+                                      << ", overlaps " << first.text() << ", live in phases " << a.first
+                                      << " to " << a.last;
       diagnostic.attachNote(a.buffer.getLoc()) << "other buffer is here";
       return failure();
     }
@@ -148,6 +112,11 @@ static LogicalResult verifyOverlap(EntryOp entry) {
 }
 
 LogicalResult EntryOp::verifyRegions() {
-  return success(succeeded(verifyOrder(*this)) && succeeded(verifyLogits(*this)) &&
-                 succeeded(verifyWrittenBeforeRead(*this)) && succeeded(verifyOverlap(*this)));
+  if (failed(verifyOrder(*this)) || failed(verifyLogits(*this)) || failed(verifyWrittenBeforeRead(*this)) ||
+      failed(verifyOverlap(*this)))
+    return failure();
+  for (PhaseOp phase : phasesOf(*this))
+    if (failed(verifyPrivateOverlap(phase)))
+      return failure();
+  return success();
 }

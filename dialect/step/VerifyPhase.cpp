@@ -72,10 +72,12 @@ public:
   explicit PhaseChecker(PhaseOp phase) : phase(phase), entry(cast<EntryOp>(phase->getParentOp())) {}
 
   LogicalResult check() {
+    for (Region *region : {&phase.getPrologue(), &phase.getBody()})
+      if (failed(checkContents(*region)))
+        return failure();
     accesses = accessesOf(phase);
-    return success(succeeded(checkContents()) && succeeded(checkPrologue()) && succeeded(checkRows()) &&
-                   succeeded(checkInPlace()) && succeeded(checkCaches()) && succeeded(checkTasks()) &&
-                   succeeded(checkPrologueReads()));
+    return success(succeeded(checkPrologue()) && succeeded(checkRows()) && succeeded(checkInPlace()) &&
+                   succeeded(checkCaches()) && succeeded(checkTasks()) && succeeded(checkPrologueReads()));
   }
 
 private:
@@ -84,12 +86,21 @@ private:
 
   InFlightDiagnostic emit() { return phase.emitOpError() << "\"" << phase.getName() << "\": "; }
 
-  /// C5
-  LogicalResult checkContents() {
-    for (Region *region : {&phase.getPrologue(), &phase.getBody()})
-      for (Operation &op : region->getOps())
-        if (!isa<StepDialect>(op.getDialect()))
-          return op.emitOpError() << "stands in a step.phase, expected only tiles, cases and tile ops";
+  /// C5. Everything else may look at accesses and buffers only after this.
+  LogicalResult checkContents(Region &region) {
+    for (Operation &op : region.getOps()) {
+      if (!isa<TileOp, CaseOp>(op) && !isTileOp(&op))
+        return op.emitOpError() << "stands in a step.phase, expected only tiles, cases and tile ops";
+      for (auto [index, operand] : llvm::enumerate(op.getOperands())) {
+        BufferOp buffer = bufferOf(operand);
+        if (!buffer || buffer->getParentOp() != entry)
+          return op.emitOpError() << "operand " << index
+                                  << " is no step.buffer of the entry nor a tile of one, expected one";
+      }
+      for (Region &inner : op.getRegions())
+        if (failed(checkContents(inner)))
+          return failure();
+    }
     return success();
   }
 
@@ -126,15 +137,36 @@ private:
       if (!access.buffer)
         continue;
       int64_t rows = rowsOf(access.buffer), live = liveRows();
-      bool all = isa<TakeRowOp>(access.op) && !access.write && rows == int64_t(entry.getRows());
+      if (isa<TakeRowOp>(access.op) && !access.write) {
+        if (failed(checkTaken(access)))
+          return failure();
+        continue;
+      }
       bool own = access.isPrivate() && phase.getByRow() && rows == 1 && !usedInPrologue(access.buffer);
-      if (rows == live || all || own)
+      if (rows == live || own)
         continue;
       return access.op->emitOpError()
              << (access.write ? "writes" : "reads") << " buffer " << bufferName(access.buffer) << " of "
              << rows << " rows, expected " << live << " in a phase of rows(" << stringifyRows(phase.getRows())
              << ")";
     }
+    return success();
+  }
+
+  /// The last live row is another task's where the phase has several.
+  LogicalResult checkTaken(const Access &taken) {
+    int64_t rows = rowsOf(taken.buffer), all = entry.getRows();
+    if (rows != all)
+      return taken.op->emitOpError() << "takes a row of buffer " << bufferName(taken.buffer) << " of " << rows
+                                     << " rows, expected the " << all << " rows of the entry";
+    for (const Access &write : accesses)
+      if (write.write && write.buffer == taken.buffer) {
+        InFlightDiagnostic diagnostic = taken.op->emitOpError()
+                                        << "takes a row of buffer " << bufferName(taken.buffer)
+                                        << ", which its phase writes, expected an earlier phase to";
+        diagnostic.attachNote(write.op->getLoc()) << "written here";
+        return failure();
+      }
     return success();
   }
 
@@ -169,8 +201,7 @@ private:
   static bool mayBeInPlace(const Access &read) {
     if (auto rope = dyn_cast<RopeOp>(read.op)) // the table is read for every head
       return bufferOf(rope.getTable()) != bufferOf(rope.getDst());
-    return isa<AddOp, MulOp, GeluOp, CopyOp, ScaleOp, ScaleByOp, SoftcapOp, NormOp, RoundOp, SoftmaxOp>(
-        read.op);
+    return isa<AddOp, MulOp, GeluOp, CopyOp, ScaleOp, ScaleByOp, SoftcapOp, NormOp, SoftmaxOp>(read.op);
   }
 
   /// C2 for caches that are read.

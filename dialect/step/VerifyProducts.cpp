@@ -86,12 +86,31 @@ LogicalResult ExpertMatmulOp::verify() {
   return verifyColumns(*this, "indices", getIndices(), "slots", slots);
 }
 
+/// Whoever writes the indices of `product` chooses among at most the weight's experts. Buffers of i32 are
+/// written by top_k alone.
+static LogicalResult verifyIndices(ExpertMatmulOp product, WeightOp weight) {
+  BufferOp indices = bufferOf(product.getIndices());
+  int64_t experts = weight.getExperts();
+  WalkResult result = indices->getParentOp()->walk([&](TopKOp writer) {
+    int64_t choices = columnsOf(writer.getSrc());
+    if (bufferOf(writer.getIndices()) != indices || choices <= experts)
+      return WalkResult::advance();
+    InFlightDiagnostic diagnostic = product.emitOpError()
+                                    << "indices are of " << choices << " experts, expected at most the "
+                                    << experts << " of weight @" << weight.getSymName();
+    diagnostic.attachNote(writer.getLoc()) << "indices written here";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 LogicalResult ExpertMatmulOp::verifySymbolUses(SymbolTableCollection &symbols) {
   WeightOp weight = lookupWeight(*this, symbols, getWeightAttr(), "weight");
   int64_t slots = getSlots();
   if (!weight || failed(verifyProductWeight(*this, weight, getFormat(), true)) ||
       failed(verifyPacked(*this, "act", getAct(), getFormat(), weight.getK(), getActPerSlot() ? slots : 1)) ||
-      failed(verifyColumns(*this, "dst", getDst(), "tile of the weight", weight.getTile())))
+      failed(verifyColumns(*this, "dst", getDst(), "tile of the weight", weight.getTile())) ||
+      failed(verifyTasks(*this, weight, slots)))
     return failure();
-  return verifyTasks(*this, weight, slots);
+  return verifyIndices(*this, weight);
 }

@@ -1,5 +1,5 @@
-// Verifies a program as a whole: caches large enough for every entry, and an arena in which caches overlap
-// nothing.
+// Verifies a program as a whole: caches large enough for every entry, an arena in which caches overlap
+// nothing, weights that do not overlap, and a scratch that holds the private buffers.
 #include "dialect/step/Verify.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -38,7 +38,7 @@ static LogicalResult verifySlots(ProgramOp program, CacheOp cache) {
 }
 
 namespace {
-/// A piece of the arena.
+/// A piece of the arena, of the scratch or of the weights.
 struct Piece {
   Operation *op;
   std::string name;
@@ -66,32 +66,50 @@ static LogicalResult cachePieces(ProgramOp program, SmallVectorImpl<Piece> &piec
   return success();
 }
 
-static LogicalResult verifyDisjoint(const Piece &piece, const Piece &cache) {
-  if (!piece.overlaps(cache))
+static LogicalResult verifyDisjoint(const Piece &piece, const Piece &other) {
+  if (!piece.overlaps(other))
     return success();
   InFlightDiagnostic diagnostic = piece.op->emitOpError()
                                   << piece.name << " of bytes [" << piece.offset << ", " << piece.offset
-                                  << " + " << piece.size << ") overlaps " << cache.name << " of bytes ["
-                                  << cache.offset << ", " << cache.offset << " + " << cache.size << ")";
-  diagnostic.attachNote(cache.op->getLoc()) << "cache defined here";
+                                  << " + " << piece.size << ") overlaps " << other.name << " of bytes ["
+                                  << other.offset << ", " << other.offset << " + " << other.size << ")";
+  diagnostic.attachNote(other.op->getLoc()) << "other is here";
   return failure();
 }
 
-static LogicalResult verifyInside(const Piece &piece, std::optional<uint64_t> arena) {
-  if (!arena || (piece.size <= int64_t(*arena) && piece.offset <= int64_t(*arena) - piece.size))
+static LogicalResult verifyInside(const Piece &piece, StringRef what, std::optional<uint64_t> bytes) {
+  if (!bytes || (piece.size <= int64_t(*bytes) && piece.offset <= int64_t(*bytes) - piece.size))
     return success();
   return piece.op->emitOpError() << piece.name << " of bytes [" << piece.offset << ", " << piece.offset
-                                 << " + " << piece.size << ") ends behind the arena of " << int64_t(*arena)
-                                 << " bytes";
+                                 << " + " << piece.size << ") ends behind the " << what << " of "
+                                 << int64_t(*bytes) << " bytes";
 }
 
-/// C3
+/// C4
+static LogicalResult verifyWeights(ProgramOp program) {
+  SmallVector<Piece> pieces;
+  for (WeightOp weight : program.getOps<WeightOp>())
+    if (weight.getOffset() && weight.getBytes())
+      pieces.push_back({weight, "@" + weight.getSymName().str(), int64_t(*weight.getOffset()),
+                        int64_t(*weight.getBytes())});
+  llvm::stable_sort(pieces, [](const Piece &a, const Piece &b) { return a.offset < b.offset; });
+  for (auto [index, piece] : llvm::enumerate(pieces)) {
+    if (failed(verifyInside(piece, "weights", program.getWeightBytes())))
+      return failure();
+    // In order of their offsets, the first two that overlap are neighbours.
+    if (index > 0 && failed(verifyDisjoint(piece, pieces[index - 1])))
+      return failure();
+  }
+  return success();
+}
+
+/// C3, and C5 for the private buffers.
 static LogicalResult verifyArena(ProgramOp program) {
   SmallVector<Piece> caches;
   if (failed(cachePieces(program, caches)))
     return failure();
   for (auto [index, piece] : llvm::enumerate(caches)) {
-    if (failed(verifyInside(piece, program.getArenaBytes())))
+    if (failed(verifyInside(piece, "arena", program.getArenaBytes())))
       return failure();
     for (const Piece &other : llvm::ArrayRef<Piece>(caches).take_front(index))
       if (failed(verifyDisjoint(piece, other)))
@@ -99,11 +117,16 @@ static LogicalResult verifyArena(ProgramOp program) {
   }
   for (EntryOp entry : program.getOps<EntryOp>())
     for (BufferOp buffer : entry.getOps<BufferOp>()) {
-      if (!buffer.getOffset() || isPrivate(buffer.getResult()))
+      if (!buffer.getOffset())
         continue;
       Piece piece{buffer, bufferName(buffer.getResult()), int64_t(*buffer.getOffset()),
                   *checkedBytes(buffer.getType())};
-      if (failed(verifyInside(piece, program.getArenaBytes())))
+      if (isPrivate(buffer.getResult())) {
+        if (failed(verifyInside(piece, "scratch", program.getScratchBytes())))
+          return failure();
+        continue;
+      }
+      if (failed(verifyInside(piece, "arena", program.getArenaBytes())))
         return failure();
       for (const Piece &cache : caches)
         if (failed(verifyDisjoint(piece, cache)))
@@ -119,5 +142,5 @@ LogicalResult ProgramOp::verifyRegions() {
   for (CacheOp cache : getOps<CacheOp>())
     if (failed(verifySlots(*this, cache)))
       return failure();
-  return verifyArena(*this);
+  return success(succeeded(verifyWeights(*this)) && succeeded(verifyArena(*this)));
 }

@@ -1,90 +1,18 @@
-// Verifiers of weights, caches, buffers, tiles, cases, prefetches: what an op can check by itself and its
-// symbols.
+// Verifiers of caches, buffers, tiles, cases, prefetches: what an op can check by itself and its symbols.
+#include "dialect/Numbers.h"
+#include "dialect/step/Layout.h"
 #include "dialect/step/Verify.h"
 
-#include "dialect/gemma/Gemma.h"
-
 #include "llvm/Support/MathExtras.h"
-
-#include <algorithm>
 
 using namespace mlir;
 using namespace gemmac::step;
 
-/// An optional byte offset: a non-negative multiple of 64.
-static LogicalResult verifyOffset(Operation *op, StringRef what, IntegerAttr offset) {
-  if (!offset || (offset.getInt() >= 0 && offset.getInt() % 64 == 0))
-    return success();
-  return op->emitOpError() << what << " is " << offset.getInt() << ", expected a non-negative multiple of 64";
-}
-
-static LogicalResult verifyNotNegative(Operation *op, StringRef what, IntegerAttr value) {
-  if (!value || value.getInt() >= 0)
-    return success();
-  return op->emitOpError() << what << " is " << value.getInt() << ", expected at least 0";
-}
-
-//===--------------------------------------------------------------------------------------------------------------===//
-// Weights and caches
-//===--------------------------------------------------------------------------------------------------------------===//
-
-static LogicalResult verifyWeightSizes(WeightOp op) {
-  int64_t n = op.getN(), k = op.getK(), tile = op.getTile(), experts = op.getExperts(), total;
-  if (n <= 0 || k <= 0 || tile <= 0)
-    return op.emitOpError() << "n is " << n << ", k " << k << " and tile " << tile
-                            << ", expected all at least 1";
-  if (isPanelFormat(op.getFormat()) && (tile % 16 != 0 || n % tile != 0))
-    return op.emitOpError() << "tile is " << tile << " and n " << n
-                            << ", expected a tile that is a multiple of 16 and divides n";
-  if (experts < 0 || (experts > 0 && !isPanelFormat(op.getFormat())))
-    return op.emitOpError() << "experts is " << experts << " with format " << stringifyFormat(op.getFormat())
-                            << ", expected at least 0, and 0 unless the format is p16";
-  if (op.getFormat() == Format::Vec && k != 1)
-    return op.emitOpError() << "k is " << k << ", expected 1 for format vec";
-  if (llvm::MulOverflow(n, k, total) || llvm::MulOverflow(total, std::max<int64_t>(experts, 1) * 4, total))
-    return op.emitOpError() << "n is " << n << ", k " << k << " and experts " << experts
-                            << ", expected fewer than 2^61 elements";
-  return success();
-}
-
-LogicalResult WeightOp::verify() {
-  if (failed(verifyWeightSizes(*this)))
-    return failure();
-  if (getSources().empty())
-    return emitOpError() << "has 0 sources, expected at least 1";
-  for (Attribute source : getSources())
-    if (!isa<FlatSymbolRefAttr>(source))
-      return emitOpError() << "source is " << source << ", expected the name of a gemma.weight";
-  // One source of experts is interleaved with itself: gate rows are its first half, up rows its second.
-  if (getInterleave() && getSources().size() < 2 && getExperts() == 0)
-    return emitOpError() << "interleaves " << getSources().size() << " source, expected at least 2";
-  int64_t parts = std::max<int64_t>(getSources().size(), 2), tile = getTile();
-  if (getInterleave() && tile % (16 * parts) != 0)
-    return emitOpError() << "tile is " << tile << ", expected a multiple of 16 for each of " << parts
-                         << " interleaved parts";
-  return success(succeeded(verifyOffset(*this, "offset", getOffsetAttr())) &&
-                 succeeded(verifyNotNegative(*this, "bytes", getBytesAttr())));
-}
-
-LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  Operation *above = (*this)->getParentOp()->getParentOp();
-  Operation *module = above ? SymbolTable::getNearestSymbolTable(above) : nullptr;
-  for (Attribute source : getSources()) {
-    auto ref = cast<FlatSymbolRefAttr>(source);
-    Operation *found = module ? symbols.lookupSymbolIn(module, ref) : nullptr;
-    if (!isa_and_nonnull<gemma::WeightOp>(found))
-      return emitOpError() << "source " << ref << " is "
-                           << (found ? "no gemma.weight"
-                                     : "not defined, expected the name of a gemma.weight");
-  }
-  return success();
-}
-
 LogicalResult CacheOp::verify() {
   int64_t heads = getHeads(), headDim = getHeadDim(), window = getWindow(), slots = getSlots(), elements;
-  if (heads <= 0 || headDim <= 0 || window < 0)
+  if (heads <= 0 || headDim <= 0 || window < 0 || window > gemmac::kMaxWindow)
     return emitOpError() << "heads is " << heads << ", head_dim " << headDim << " and window " << window
-                         << ", expected heads and head_dim at least 1 and window at least 0";
+                         << ", expected heads and head_dim at least 1 and window 0 to " << gemmac::kMaxWindow;
   if (slots <= 0 || slots % 16 != 0)
     return emitOpError() << "slots is " << slots << ", expected a positive multiple of 16";
   if (llvm::MulOverflow(heads, headDim, elements) || llvm::MulOverflow(elements, slots, elements) ||
@@ -94,10 +22,6 @@ LogicalResult CacheOp::verify() {
   return success(succeeded(verifyOffset(*this, "k_offset", getKOffsetAttr())) &&
                  succeeded(verifyOffset(*this, "v_offset", getVOffsetAttr())));
 }
-
-//===--------------------------------------------------------------------------------------------------------------===//
-// Entries' ops
-//===--------------------------------------------------------------------------------------------------------------===//
 
 LogicalResult EntryOp::verify() {
   int64_t rows = getRows(), batch = getBatch();
@@ -133,14 +57,30 @@ LogicalResult PrefetchOp::verify() {
 }
 
 LogicalResult PrefetchOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  if (!lookupWeight(*this, symbols, getWeightAttr(), "weight"))
+  WeightOp weight = lookupWeight(*this, symbols, getWeightAttr(), "weight");
+  if (!weight)
     return failure();
+  if (!isPanelFormat(weight.getFormat()))
+    return emitOpError() << "weight " << getWeightAttr() << " is " << stringifyFormat(weight.getFormat())
+                         << ", expected a p16 format, which tasks stream";
+  int64_t bytes = getBytes(), task = gemmac::taskBytes(weight);
+  if (bytes > task)
+    return emitOpError() << "bytes is " << bytes << ", expected at most the " << task
+                         << " that a task of weight " << getWeightAttr() << " streams";
   Operation *next = (*this)->getNextNode();
-  while (next && !isa<PhaseOp>(next))
-    next = next->getNextNode();
+  bool waits = false;
+  for (; next && !isa<PhaseOp>(next); next = next->getNextNode()) {
+    waits |= isa<BarrierOp>(next);
+    if (auto other = dyn_cast<PrefetchOp>(next); other && other.getWeightAttr() == getWeightAttr())
+      return other.emitOpError() << "weight " << getWeightAttr()
+                                 << " is prefetched already, expected one prefetch of it";
+  }
   if (!next)
     return emitOpError() << "weight " << getWeightAttr()
                          << " is used by no later phase, expected the next one to";
+  if (!waits)
+    return emitOpError() << "stands behind the barrier of phase \"" << cast<PhaseOp>(next).getName()
+                         << "\", expected before it";
   WalkResult found = next->walk([&](Operation *op) {
     auto named = [&](NamedAttribute attr) { return attr.getValue() == getWeightAttr(); };
     return llvm::any_of(op->getAttrs(), named) ? WalkResult::interrupt() : WalkResult::advance();
@@ -179,7 +119,16 @@ LogicalResult TileOp::verify() {
   MemRefType from = getBuffer().getType();
   auto expected = MemRefType::get({from.getDimSize(0), width}, from.getElementType(),
                                   MemRefLayoutAttrInterface(), from.getMemorySpace());
-  if (getType() == expected)
-    return success();
-  return emitOpError() << "result is " << getType() << ", expected " << expected;
+  if (getType() != expected)
+    return emitOpError() << "result is " << getType() << ", expected " << expected;
+  for (Operation *user : getResult().getUsers())
+    if (user->getBlock() != (*this)->getBlock()) {
+      InFlightDiagnostic diagnostic =
+          user->emitOpError() << "uses a tile of buffer " << bufferName(getBuffer())
+                              << " from another block, expected one of its own: a case counts its column "
+                                 "tasks from its beginning";
+      diagnostic.attachNote(getLoc()) << "tile made here";
+      return failure();
+    }
+  return success();
 }

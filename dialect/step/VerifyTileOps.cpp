@@ -1,5 +1,8 @@
 // Verifiers of the tile ops that work row by row: elementwise ops, norms, gathers, mixture-of-experts glue.
+#include "dialect/Numbers.h"
 #include "dialect/step/Verify.h"
+
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace gemmac::step;
@@ -18,7 +21,6 @@ LogicalResult MulOp::verify() { return verifySameColumns(*this); }
 LogicalResult GeluOp::verify() { return verifySameColumns(*this); }
 LogicalResult CopyOp::verify() { return verifySameColumns(*this); }
 LogicalResult ScaleOp::verify() { return verifySameColumns(*this); }
-LogicalResult RoundOp::verify() { return verifySameColumns(*this); }
 LogicalResult SoftmaxOp::verify() { return verifySameColumns(*this); }
 
 LogicalResult ScaleByOp::verify() { return verifySameColumns(*this); }
@@ -28,8 +30,8 @@ LogicalResult ScaleByOp::verifySymbolUses(SymbolTableCollection &symbols) {
 
 LogicalResult SoftcapOp::verify() {
   double cap = getCap().convertToDouble();
-  if (!(cap > 0))
-    return emitOpError() << "cap is " << cap << ", expected more than 0";
+  if (!gemmac::isPositiveF32(cap))
+    return emitOpError() << "cap is " << cap << ", expected a positive, normal f32";
   return verifySameColumns(*this);
 }
 
@@ -41,8 +43,8 @@ LogicalResult NormOp::verify() {
     return emitOpError() << "group is " << group << ", expected a positive divisor of the "
                          << columnsOf(getSrc()) << " columns of src";
   double eps = getEps().convertToDouble();
-  if (!(eps >= 0))
-    return emitOpError() << "eps is " << eps << ", expected at least 0";
+  if (eps != 0 && !gemmac::isPositiveF32(eps))
+    return emitOpError() << "eps is " << eps << ", expected 0 or a positive, normal f32";
   return success();
 }
 LogicalResult NormOp::verifySymbolUses(SymbolTableCollection &symbols) {
@@ -100,8 +102,11 @@ LogicalResult TopKOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 LogicalResult CombineOp::verify() {
-  return verifyColumns(*this, "src", getSrc(), "columns of weights * columns of dst",
-                       columnsOf(getWeights()) * columnsOf(getDst()));
+  int64_t slots = columnsOf(getWeights()), columns = columnsOf(getDst()), expected;
+  if (llvm::MulOverflow(slots, columns, expected))
+    return emitOpError() << "weights has " << slots << " columns and dst " << columns
+                         << ", expected a product of fewer than 2^63";
+  return verifyColumns(*this, "src", getSrc(), "columns of weights * columns of dst", expected);
 }
 
 /// head_dim is even and positive, and angles at most half of it.
@@ -120,9 +125,10 @@ LogicalResult RopeTableOp::verify() {
       failed(verifyColumns(*this, "dst", getDst(), "2 * angles", 2 * angles)))
     return failure();
   double theta = getTheta().convertToDouble(), factor = getFactor().convertToDouble();
-  if (theta > 0 && factor > 0)
+  if (gemmac::isPositiveF32(theta) && gemmac::isPositiveF32(factor))
     return success();
-  return emitOpError() << "theta is " << theta << " and factor " << factor << ", expected both more than 0";
+  return emitOpError() << "theta is " << theta << " and factor " << factor
+                       << ", expected positive, normal f32";
 }
 
 LogicalResult RopeOp::verify() {

@@ -4,6 +4,8 @@
 #include "passes/lower/StepPasses.h"
 #include "passes/plan/Layout.h"
 
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -60,20 +62,17 @@ static int64_t planCaches(step::ProgramOp program) {
   return end;
 }
 
+using Bytes = std::pair<int64_t, int64_t>; ///< begin, end
+
 namespace {
 struct Placed {
   step::LiveRange range;
-  int64_t begin, end;
+  Bytes bytes;
 };
 } // namespace
 
-/// Lowest offset, from `base` on, where `size` bytes overlap no buffer that is live together with `range`.
-static int64_t firstFit(const step::LiveRange &range, int64_t size, int64_t base,
-                        llvm::ArrayRef<Placed> placed) {
-  llvm::SmallVector<std::pair<int64_t, int64_t>> taken;
-  for (const Placed &other : placed)
-    if (range.meets(other.range))
-      taken.emplace_back(other.begin, other.end);
+/// Lowest offset, from `base` on, where `size` bytes overlap nothing that is taken.
+static int64_t firstFit(int64_t size, int64_t base, llvm::SmallVectorImpl<Bytes> &taken) {
   llvm::sort(taken);
   int64_t offset = base;
   for (auto [begin, end] : taken) {
@@ -112,9 +111,13 @@ private:
     int64_t end = base, sum = 0;
     for (auto [negated, index] : order) {
       step::LiveRange &range = ranges[index];
-      const int64_t size = -negated, offset = firstFit(range, size, base, placed);
+      llvm::SmallVector<Bytes> taken;
+      for (const Placed &other : placed)
+        if (range.meets(other.range))
+          taken.push_back(other.bytes);
+      const int64_t size = -negated, offset = firstFit(size, base, taken);
       range.buffer.setOffsetAttr(bytesAttr(range.buffer, offset));
-      placed.push_back({range, offset, offset + size});
+      placed.push_back({range, {offset, offset + size}});
       end = std::max(end, offset + size);
       sum += size;
     }
@@ -123,21 +126,30 @@ private:
     return end;
   }
 
-  /// Places the private buffers of each phase one behind the other; returns the size of the largest phase.
+  /// Places each private buffer once, where it overlaps none that some phase touches too; returns where the
+  /// last one ends. Buffers of one phase, as the lowering makes them, lie one behind the other.
   static int64_t planPrivate(step::EntryOp entry) {
-    int64_t most = 0;
+    llvm::SmallVector<llvm::SetVector<mlir::Value>> touched; ///< by phase
+    llvm::MapVector<mlir::Value, llvm::SmallVector<size_t>> phases;
     for (step::PhaseOp phase : step::phasesOf(entry)) {
-      llvm::SetVector<mlir::Value> buffers;
+      touched.emplace_back();
       for (const step::Access &access : step::accessesOf(phase))
-        if (access.isPrivate())
-          buffers.insert(access.buffer);
-      int64_t end = 0;
-      for (mlir::Value value : buffers) {
-        step::BufferOp buffer = step::bufferOf(value);
-        buffer.setOffsetAttr(bytesAttr(buffer, end));
-        end += bufferBytes(buffer.getType());
-      }
-      most = std::max(most, end);
+        if (access.isPrivate() && touched.back().insert(access.buffer))
+          phases[access.buffer].push_back(touched.size() - 1);
+    }
+    int64_t most = 0;
+    llvm::DenseMap<mlir::Value, Bytes> placed;
+    for (const auto &[value, in] : phases) {
+      llvm::SmallVector<Bytes> taken;
+      for (size_t phase : in)
+        for (mlir::Value other : touched[phase])
+          if (auto found = placed.find(other); found != placed.end())
+            taken.push_back(found->second);
+      step::BufferOp buffer = step::bufferOf(value);
+      const int64_t size = bufferBytes(buffer.getType()), offset = firstFit(size, 0, taken);
+      buffer.setOffsetAttr(bytesAttr(buffer, offset));
+      placed[value] = {offset, offset + size};
+      most = std::max(most, offset + size);
     }
     return most;
   }

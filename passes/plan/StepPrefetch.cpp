@@ -1,5 +1,6 @@
 // step-prefetch: a step.prefetch before the barrier of each phase that streams a weight for few rows. A hint:
-// it changes no value, and a phase whose weight is chosen at run time (experts) gets none.
+// it changes no value, and a phase whose weight is chosen at run time (experts) gets none. Where there is one
+// already, none is added.
 #include "passes/lower/StepPasses.h"
 #include "passes/plan/Layout.h"
 
@@ -19,6 +20,16 @@ static step::BarrierOp barrierBefore(step::PhaseOp phase) {
     if (auto barrier = llvm::dyn_cast<step::BarrierOp>(op))
       return barrier;
   return {};
+}
+
+/// Whether a prefetch of `weight` stands before the barrier already.
+static bool isPrefetched(step::BarrierOp barrier, step::WeightOp weight) {
+  for (mlir::Operation *op = barrier->getPrevNode(); op && !llvm::isa<step::PhaseOp>(op);
+       op = op->getPrevNode())
+    if (auto prefetch = llvm::dyn_cast<step::PrefetchOp>(op);
+        prefetch && prefetch.getWeight() == weight.getSymName())
+      return true;
+  return false;
 }
 
 /// The first weight that a phase streams.
@@ -52,7 +63,7 @@ private:
       return;
     step::BarrierOp barrier = barrierBefore(phase);
     step::WeightOp weight = firstStreamed(phase, program);
-    if (!barrier || !weight)
+    if (!barrier || !weight || isPrefetched(barrier, weight))
       return;
     mlir::OpBuilder builder(barrier);
     step::PrefetchOp::create(builder, phase.getLoc(), mlir::FlatSymbolRefAttr::get(weight.getSymNameAttr()),

@@ -14,7 +14,7 @@ using gemma::CacheUpdateOp;
 using mlir::func::FuncOp;
 
 namespace {
-/// Of one function: each cache and its update; no entry for a cache that is updated twice.
+/// Of one function: each cache and its one update.
 struct FunctionCaches {
   llvm::MapVector<mlir::StringAttr, CacheUpdateOp> updates;
 };
@@ -41,9 +41,7 @@ private:
   void collect(FuncOp function) {
     functions.emplace_back();
     function.walk([&](CacheUpdateOp update) {
-      mlir::StringAttr name = update.getCacheAttr().getAttr();
-      if (!functions.back().updates.insert({name, update}).second)
-        updatedTwice.insert(name);
+      functions.back().updates.insert({update.getCacheAttr().getAttr(), update});
     });
   }
 
@@ -61,8 +59,6 @@ private:
   /// Lets `source` take over from `target` if no function could tell; false if one could.
   bool share(gemma::CacheOp source, gemma::CacheOp target) {
     mlir::StringAttr from = source.getSymNameAttr(), to = target.getSymNameAttr();
-    if (updatedTwice.contains(from) || updatedTwice.contains(to))
-      return false;
     for (FunctionCaches &function : functions) {
       CacheUpdateOp first = function.updates.lookup(from), second = function.updates.lookup(to);
       if ((first || second) && !(first && second && sameContent(first, second)))
@@ -82,6 +78,5 @@ private:
   }
 
   llvm::SmallVector<FunctionCaches> functions;
-  llvm::DenseSet<mlir::StringAttr> updatedTwice;
 };
 } // namespace

@@ -65,10 +65,6 @@ static llvm::Error evalSoftcap(StepTask &task, step::SoftcapOp op) {
   return unary(task, op, [&](float x, int64_t) { return cap * std::tanh(x / cap); });
 }
 
-static llvm::Error evalRound(StepTask &task, step::RoundOp op) {
-  return unary(task, op, [](float x, int64_t) { return bf16ToF32(f32ToBF16(x)); });
-}
-
 static llvm::Error evalNorm(StepTask &task, step::NormOp op) {
   auto w = task.vec(op.getWeightAttr());
   if (!w)
@@ -100,7 +96,6 @@ void gemmac::addTileElementwiseHandlers(TileHandlerTable &table) {
   table.add<step::ScaleOp, evalScale>();
   table.add<step::ScaleByOp, evalScaleBy>();
   table.add<step::SoftcapOp, evalSoftcap>();
-  table.add<step::RoundOp, evalRound>();
   table.add<step::NormOp, evalNorm>();
   table.add<step::SoftmaxOp, evalSoftmax>();
 }

@@ -4,6 +4,7 @@
 #include "dialect/gemma/Quantize.h"
 #include "dialect/interp/Evaluation.h"
 #include "dialect/interp/step/StepTask.h"
+#include "dialect/step/Layout.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,14 +12,6 @@
 
 using namespace gemmac;
 using step::Act;
-
-static int64_t roundUp(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
-static int64_t paddedK(int64_t k) { return roundUp(k, 64); }
-
-/// Bytes from one packed vector of k values to the next.
-static int64_t packedStride(Act act, int64_t k) {
-  return act == Act::I8 ? roundUp(paddedK(k) + paddedK(k) / 4, 64) : paddedK(k) * 4;
-}
 
 /// One group of 32: scale = max|x| / 127, q = round(x / scale).
 static void packGroup(const float *x, int64_t n, int8_t *q, float *scale, int32_t *sum) {
@@ -47,8 +40,8 @@ static void packVector(Act act, const float *x, int64_t k, uint8_t *out) {
     int32_t sum;
     packGroup(x + std::min(k, g * 32), std::clamp<int64_t>(k - g * 32, 0, 32),
               reinterpret_cast<int8_t *>(out) + g * 32, &scale, &sum);
-    std::memcpy(out + padded + 4 * g, &scale, 4);
-    std::memcpy(out + padded + padded / 8 + 4 * g, &sum, 4);
+    std::memcpy(out + actScaleOffset(k) + 4 * g, &scale, 4);
+    std::memcpy(out + actSumOffset(k) + 4 * g, &sum, 4);
   }
 }
 
@@ -58,7 +51,7 @@ static llvm::Error evalPack(StepTask &task, step::PackOp op) {
   for (int64_t r = task.rowBegin; r < task.rowEnd; ++r)
     for (int64_t g = 0; g < groups; ++g)
       packVector(op.getAct(), src.row<float>(r) + g * k, k,
-                 dst.row<uint8_t>(r) + g * packedStride(op.getAct(), k));
+                 dst.row<uint8_t>(r) + g * actRowBytes(op.getAct(), k));
   return llvm::Error::success();
 }
 
@@ -70,7 +63,7 @@ static float product(Act act, const uint8_t *packed, const float *w, int64_t k) 
   float y = 0;
   for (int64_t g = 0; g * 32 < k; ++g) {
     float scale;
-    std::memcpy(&scale, packed + paddedK(k) + 4 * g, 4);
+    std::memcpy(&scale, packed + actScaleOffset(k) + 4 * g, 4);
     double sum = 0;
     for (int64_t i = g * 32; i < std::min(k, g * 32 + 32); ++i)
       sum += static_cast<double>(static_cast<int8_t>(packed[i])) * w[i];
@@ -104,7 +97,7 @@ static llvm::Error evalExpertMatmul(StepTask &task, step::ExpertMatmulOp op) {
       return task.error(op, "expert " + llvm::Twine(expert) + " is not in [0, " +
                                 llvm::Twine(weight.getExperts()) + ")");
     const uint8_t *packed =
-        act.row<uint8_t>(r) + (op.getActPerSlot() ? slot * packedStride(op.getFormat(), k) : 0);
+        act.row<uint8_t>(r) + (op.getActPerSlot() ? slot * actRowBytes(op.getFormat(), k) : 0);
     for (int64_t i = 0; i < tile; ++i) {
       auto w = task.weights.row(weight, expert, task.column % perSlot * tile + i);
       if (!w)

@@ -53,8 +53,8 @@ module {
         // CHECK: step.embed %[[X]], @w.embed {scale = 8.000000e+00 : f64} : memref<16x64xf32>
         step.embed %x, @w.embed {scale = 8.0} : memref<16x64xf32>
       }
-      // CHECK: step.prefetch @w.qkv {bytes = 4096 : i64}
-      step.prefetch @w.qkv {bytes = 4096}
+      // CHECK: step.prefetch @w.qkv {bytes = 1024 : i64}
+      step.prefetch @w.qkv {bytes = 1024}
       // CHECK: step.barrier
       step.barrier
       // CHECK: step.phase "qkv" rows(all) cols(4) {bytes = 9216 : i64} prologue {

@@ -2,13 +2,13 @@
 
 // Weights count once for all rows, shared buffers once a row whatever the tasks, caches as if full (a window: the window).
 gemma.weight @w {random = 1 : i64} : tensor<32x64xf32>
-gemma.weight @e {random = 1 : i64} : tensor<8x16x64xf32>
+gemma.weight @e {random = 1 : i64} : tensor<32x16x64xf32>
 gemma.weight @t {random = 1 : i64} : tensor<10x64xbf16>
 
 step.program @step attributes {context = 128 : i64, chunk = 4 : i64, batch = 1 : i64} {
   step.cache @kv.0 bf16 {heads = 1 : i64, head_dim = 16 : i64, window = 20 : i64, slots = 32 : i64}
   step.weight @w f32p16 {n = 32 : i64, k = 64 : i64, tile = 16 : i64, sources = [@w]}
-  step.weight @e f32p16 {n = 16 : i64, k = 64 : i64, tile = 16 : i64, experts = 8 : i64, sources = [@e]}
+  step.weight @e f32p16 {n = 16 : i64, k = 64 : i64, tile = 16 : i64, experts = 32 : i64, sources = [@e]}
   step.weight @t rows_bf16 {n = 10 : i64, k = 64 : i64, tile = 1 : i64, sources = [@t]}
   step.entry @prefill_none logits(none) attributes {rows = 4 : i64} {
     %a = step.buffer "a" : memref<4x64xf32>

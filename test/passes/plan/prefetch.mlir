@@ -1,4 +1,5 @@
 // RUN: gemma-opt %s --pass-pipeline='builtin.module(step-prefetch{bytes=2048})' | FileCheck %s
+// RUN: gemma-opt %s --pass-pipeline='builtin.module(step-prefetch{bytes=2048},step-prefetch{bytes=2048})' | FileCheck %s --check-prefix=TWICE
 
 // Phases of one row get a prefetch of the weight they stream, before their barrier; the first phase has none to wait at,
 // phases of many rows and those that stream nothing need none.
@@ -35,3 +36,7 @@ step.program @step attributes {context = 64 : i64, chunk = 4 : i64, batch = 1 : 
     step.yield %c : memref<1x16xf32>
   }
 }
+
+// A second run adds none.
+// TWICE-COUNT-1: step.prefetch
+// TWICE-NOT: step.prefetch

@@ -64,28 +64,6 @@ TEST_P(RowOps, Copy) {
 TEST_P(RowOps, Scale) {
   checkMap("scale", "factor = 0.5", 3, 0, [](double x) { return 0.5 * x; });
 }
-TEST_P(RowOps, Round) {
-  checkMap("round", "", 3, 0,
-           [](double x) { return static_cast<double>(bf16ToF32(f32ToBF16(static_cast<float>(x)))); });
-}
-
-TEST_P(RowOps, RoundKeepsSpecialValues) {
-  TestProgram p(Options{64, 1});
-  Buffer x = p.buffer("x", 1, 16), y = p.buffer("y", 1, 16);
-  p.phase("\"op\" rows(all) cols(1) do {\n  step.round " + operands({y, x}) + "\n}");
-  p.fill(x);
-  float special[] = {INFINITY, -INFINITY, NAN, 0.0f, -0.0f, 1e-40f, 3.4e38f, 1.00390625f};
-  std::memcpy(p.f32(x), special, sizeof special);
-  p.compile(GetParam());
-  p.run(1, 1);
-  for (int i = 0; i < 8; ++i) {
-    if (i == 2)
-      EXPECT_TRUE(std::isnan(p.f32(y)[i]));
-    else
-      EXPECT_EQ(p.f32(y)[i], bf16ToF32(f32ToBF16(special[i]))) << i;
-  }
-}
-
 TEST_P(RowOps, AddAndMulInPlace) {
   for (int64_t columns : {24, 160}) {
     TestProgram p(Options{64, 3});

@@ -25,8 +25,6 @@ TEST_F(StepOps, Unary) {
   expectNear(rowOp("step.copy %y, %x", 2, {{1, 2}, {3, 4}}), {1, 2, 3, 4});
   expectNear(rowOp("step.scale %y, %x {factor = -0.5 : f64}", 2, {{4, 6}}), {-2, -3});
   expectNear(rowOp("step.softcap %y, %x {cap = 30.0 : f64}", 2, {{30, -10}}), {22.8478247f, -9.6453822f});
-  // 1 + 2^-8 lies between two bf16 values, the even one is 1
-  EXPECT_EQ(rowOp("step.round %y, %x", 2, {{1.00390625f, 1.01171875f}}), (std::vector<float>{1, 1.015625f}));
   expectNear(rowOp("step.softmax %y, %x", 3, {{1, 2, 3}, {5, 5, 5}}),
              {0.0900306f, 0.2447285f, 0.6652410f, 1 / 3.0f, 1 / 3.0f, 1 / 3.0f});
 }

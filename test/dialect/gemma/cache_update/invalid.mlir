@@ -42,3 +42,14 @@ func.func @cache_update_c3(%k: tensor<?x32xf32>, %pos: tensor<1xi32>) {
   %kv = gemma.cache_update @kv.0, %k, %k, %pos, %pos : tensor<?x32xf32>, tensor<1xi32> -> <2 x 16>
   return
 }
+
+// -----
+
+gemma.cache @kv.0 {heads = 2, head_dim = 16, window = 0}
+func.func @cache_update_c4(%k: tensor<?x32xf32>, %pos: tensor<?xi32>) {
+  // expected-note @+1 {{first updated here}}
+  %a = gemma.cache_update @kv.0, %k, %k, %pos, %pos : tensor<?x32xf32>, tensor<?xi32> -> <2 x 16>
+  // expected-error @+1 {{'gemma.cache_update' op updates cache @kv.0 a second time, expected one update of it in a function}}
+  %b = gemma.cache_update @kv.0, %k, %k, %pos, %pos : tensor<?x32xf32>, tensor<?xi32> -> <2 x 16>
+  return
+}

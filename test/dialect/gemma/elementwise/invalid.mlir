@@ -9,7 +9,7 @@ func.func @add_types(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
 // -----
 
 func.func @mul_elements(%x: tensor<?x8xf16>) {
-  // expected-error @+1 {{'gemma.mul' op operand #0 must be ranked tensor of 32-bit float values, but got 'tensor<?x8xf16>'}}
+  // expected-error @+1 {{'gemma.mul' op operand #0 must be 2D/3D tensor of 32-bit float values, but got 'tensor<?x8xf16>'}}
   %a = gemma.mul %x, %x : tensor<?x8xf16>
   return
 }

@@ -25,7 +25,7 @@ func.func @qk_c3(%q: tensor<?x64xf32>, %kv: !gemma.kv<2 x 16>, %pos: tensor<?xi3
 // -----
 
 func.func @qk_c4(%q: tensor<?x64xf32>, %kv: !gemma.kv<2 x 16>, %pos: tensor<?xi32>) {
-  // expected-error @+1 {{'gemma.qk' op window is -4, expected at least 0 (0 sees every position)}}
+  // expected-error @+1 {{'gemma.qk' op window is -4, expected 0 (sees every position) to 2147483647}}
   %s = gemma.qk %q, %kv, %pos, %pos {heads = 4, window = -4, scale = 1.0} : tensor<?x64xf32>, <2 x 16>, tensor<?xi32> -> tensor<?x4x?xf32>
   return
 }

@@ -25,7 +25,7 @@ func.func @rms_norm_c1_unknown(%x: tensor<?x?xf32>) {
 // -----
 
 func.func @rms_norm_c2(%x: tensor<?x8xf32>) {
-  // expected-error @+1 {{'gemma.rms_norm' op eps is -1.000000e+00, expected at least 0}}
+  // expected-error @+1 {{'gemma.rms_norm' op eps is -1.000000e+00, expected 0 or a positive, normal f32}}
   %a = gemma.rms_norm %x {group = 8, eps = -1.0} : tensor<?x8xf32>
   return
 }
@@ -45,5 +45,14 @@ gemma.weight @norm {random = 1 : i64} : tensor<8xf32>
 func.func @rms_norm_c3(%x: tensor<?x8xf32>) {
   // expected-error @+1 {{'gemma.rms_norm' op weight @norm has shape 8, expected 4}}
   %a = gemma.rms_norm %x, @norm {group = 4, eps = 1.0e-6} : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// As an f32 it is 0.
+func.func @rms_norm_c2_small(%x: tensor<?x64xf32>) {
+  // expected-error @+1 {{'gemma.rms_norm' op eps is 1.000000e-60, expected 0 or a positive, normal f32}}
+  %a = gemma.rms_norm %x {group = 64, eps = 1.0e-60} : tensor<?x64xf32>
   return
 }

@@ -25,7 +25,7 @@ func.func @rope_c2(%x: tensor<?x64xf32>, %pos: tensor<?xi32>) {
 // -----
 
 func.func @rope_c3(%x: tensor<?x64xf32>, %pos: tensor<?xi32>) {
-  // expected-error @+1 {{'gemma.rope' op theta is 1.000000e+04 and factor 0.000000e+00, expected both more than 0}}
+  // expected-error @+1 {{'gemma.rope' op theta is 1.000000e+04 and factor 0.000000e+00, expected positive, normal f32}}
   %a = gemma.rope %x, %pos {head_dim = 32, angles = 16, theta = 10000.0, factor = 0.0} : tensor<?x64xf32>, tensor<?xi32>
   return
 }
@@ -35,5 +35,14 @@ func.func @rope_c3(%x: tensor<?x64xf32>, %pos: tensor<?xi32>) {
 func.func @rope_c4(%x: tensor<?x64xf32>, %pos: tensor<3xi32>) {
   // expected-error @+1 {{'gemma.rope' op pos has 3 rows, expected ? as x}}
   %a = gemma.rope %x, %pos {head_dim = 32, angles = 16, theta = 10000.0} : tensor<?x64xf32>, tensor<3xi32>
+  return
+}
+
+// -----
+
+// As an f32 it is infinity.
+func.func @rope_c3_large(%x: tensor<?x32xf32>, %pos: tensor<?xi32>) {
+  // expected-error @+1 {{'gemma.rope' op theta is 1.000000e+40 and factor 1.000000e+00, expected positive, normal f32}}
+  %a = gemma.rope %x, %pos {head_dim = 32, angles = 16, theta = 1.0e40} : tensor<?x32xf32>, tensor<?xi32>
   return
 }

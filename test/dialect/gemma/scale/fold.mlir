@@ -39,3 +39,25 @@ func.func @kept(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   %a = gemma.scale %x {factor = -1.0} : tensor<?x8xf32>
   return %a : tensor<?x8xf32>
 }
+
+// -----
+
+// In f32, the first product overflows; the product of the factors would not even be a number of that type.
+// CHECK-LABEL: func.func @overflows
+func.func @overflows(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // CHECK-COUNT-2: gemma.scale
+  %a = gemma.scale %x {factor = 1.0e30} : tensor<?x8xf32>
+  %b = gemma.scale %a {factor = 1.0e30} : tensor<?x8xf32>
+  return %b : tensor<?x8xf32>
+}
+
+// -----
+
+// 1e-60 is 0 as an f32, 1e-20 is not.
+// CHECK-LABEL: func.func @vanishes
+func.func @vanishes(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // CHECK-COUNT-2: gemma.scale
+  %a = gemma.scale %x {factor = 1.0e-60} : tensor<?x8xf32>
+  %b = gemma.scale %a {factor = 1.0e40} : tensor<?x8xf32>
+  return %b : tensor<?x8xf32>
+}

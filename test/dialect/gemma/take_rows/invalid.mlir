@@ -29,3 +29,11 @@ func.func @take_rows_c2(%x: tensor<?x8xf32>, %seq: tensor<?xi32>) {
   %a = gemma.take_rows %x, %seq {batch = 1} : tensor<?x8xf32>, tensor<?xi32> -> tensor<1x9xf32>
   return
 }
+
+// -----
+
+func.func @take_rows_rank(%x: tensor<?xf32>, %seq: tensor<?xi32>) {
+  // expected-error @+1 {{'gemma.take_rows' op operand #0 must be activation or indices, rows first, but got 'tensor<?xf32>'}}
+  %a = gemma.take_rows %x, %seq {batch = 1} : tensor<?xf32>, tensor<?xi32> -> tensor<1xf32>
+  return
+}

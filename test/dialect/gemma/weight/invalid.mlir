@@ -27,20 +27,35 @@ gemma.weight @weight_c2_alone {random = 1 : i64, offset = 8 : i64} : tensor<4xf3
 
 // -----
 
-// expected-error @+1 {{'gemma.weight' op shape is 4x?, expected static dimensions of at least 1}}
+// expected-error @+1 {{'gemma.weight' op shape is 4x?, expected static dimensions of 1 to 2147483647}}
 gemma.weight @weight_c3 {random = 1 : i64} : tensor<4x?xf32>
 
 // -----
 
-// expected-error @+1 {{'gemma.weight' op shape is 4x0, expected static dimensions of at least 1}}
+// expected-error @+1 {{'gemma.weight' op shape is 4x0, expected static dimensions of 1 to 2147483647}}
 gemma.weight @weight_c3_zero {random = 1 : i64} : tensor<4x0xf32>
 
 // -----
 
-// expected-error @+1 {{'gemma.weight' op literal has shape 3, expected 4}}
+// expected-error @+1 {{'gemma.weight' op literal is 'tensor<3xf32>', expected 'tensor<4xf32>'}}
 gemma.weight @weight_c4 {literal = dense<0.0> : tensor<3xf32>} : tensor<4xf32>
 
 // -----
 
 // expected-error @+1 {{attribute 'type' failed to satisfy constraint}}
 gemma.weight @weight_type {random = 1 : i64} : tensor<4xi32>
+
+// -----
+
+// expected-error @+1 {{'gemma.weight' op literal is 'tensor<4xi32>', expected 'tensor<4xf32>'}}
+gemma.weight @weight_c4_type {literal = dense<1> : tensor<4xi32>} : tensor<4xf32>
+
+// -----
+
+// expected-error @+1 {{'gemma.weight' op shape is 4611686018427387904x64, expected static dimensions of 1 to 2147483647}}
+gemma.weight @weight_c3_long {random = 1 : i64} : tensor<4611686018427387904x64xf32>
+
+// -----
+
+// expected-error @+1 {{'gemma.weight' op shape is 2147483647x2147483647x2147483647, expected at most 1099511627776 elements}}
+gemma.weight @weight_c3_elements {random = 1 : i64} : tensor<2147483647x2147483647x2147483647xf32>

@@ -30,7 +30,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
     }
     step.barrier
     step.phase "f" rows(all) cols(4) by_row do {
-      // expected-error @+1 {{'step.attention' op window is -1, expected at least 0 (0 sees every position)}}
+      // expected-error @+1 {{'step.attention' op window is -1, expected 0 (sees every position) to 2147483647}}
       step.attention %d, %s, @kv {heads = 4, window = -1, scale = 1.0} : memref<4x64xf32>, memref<4x64xf32>
     }
   }
@@ -72,6 +72,25 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
     step.phase "f" rows(all) cols(4) by_row do {
       // expected-error @+1 {{'step.attention' op window is 0, expected 1 to 8 = window of cache @kv}}
       step.attention %d, %s, @kv {heads = 4, window = 0, scale = 1.0} : memref<4x64xf32>, memref<4x64xf32>
+    }
+  }
+}
+
+// -----
+
+// attention_c3_long: no position is that far away
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.cache @kv f32 {heads = 2, head_dim = 16, window = 0, slots = 48}
+  step.entry @e logits(none) attributes {rows = 4} {
+    %d = step.buffer "d" : memref<4x64xf32>
+    %s = step.buffer "s" : memref<4x64xf32>
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %s {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(4) by_row do {
+      // expected-error @+1 {{'step.attention' op window is 9223372036854775807, expected 0 (sees every position) to 2147483647}}
+      step.attention %d, %s, @kv {heads = 4, window = 9223372036854775807, scale = 1.0} : memref<4x64xf32>, memref<4x64xf32>
     }
   }
 }

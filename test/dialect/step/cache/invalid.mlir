@@ -2,7 +2,7 @@
 
 // cache_c1
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
-  // expected-error @+1 {{'step.cache' op heads is 0, head_dim 16 and window 0, expected heads and head_dim at least 1 and window at least 0}}
+  // expected-error @+1 {{'step.cache' op heads is 0, head_dim 16 and window 0, expected heads and head_dim at least 1 and window 0 to 2147483647}}
   step.cache @kv f32 {heads = 0, head_dim = 16, window = 0, slots = 48}
 }
 
@@ -10,7 +10,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 
 // cache_c1_window
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
-  // expected-error @+1 {{'step.cache' op heads is 1, head_dim 16 and window -1, expected heads and head_dim at least 1 and window at least 0}}
+  // expected-error @+1 {{'step.cache' op heads is 1, head_dim 16 and window -1, expected heads and head_dim at least 1 and window 0 to 2147483647}}
   step.cache @kv f32 {heads = 1, head_dim = 16, window = -1, slots = 48}
 }
 

@@ -47,7 +47,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
     }
     step.barrier
     step.phase "f" rows(all) cols(1) do {
-      // expected-error @+1 {{'step.softcap' op cap is -2.000000e+00, expected more than 0}}
+      // expected-error @+1 {{'step.softcap' op cap is -2.000000e+00, expected a positive, normal f32}}
       step.softcap %x, %x {cap = -2.0} : memref<4x64xf32>, memref<4x64xf32>
     }
   }

@@ -92,3 +92,38 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
     }
   }
 }
+
+// -----
+
+// entry_c6: private buffers of one phase
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 1} {
+    %x = step.buffer "x" : memref<1x64xf32>
+    // expected-note @+1 {{other buffer is here}}
+    %p = step.buffer "p" {offset = 64 : i64} : memref<1x64xf32, "private">
+    // expected-error @+1 {{'step.buffer' op "q" of bytes [0, 0 + 256) overlaps "p" of bytes [64, 64 + 256), which phase "a" touches too}}
+    %q = step.buffer "q" {offset = 0 : i64} : memref<1x64xf32, "private">
+    step.phase "a" rows(all) cols(1) do {
+      step.rope_table %p {head_dim = 64, angles = 32, theta = 1.0, factor = 1.0} : memref<1x64xf32, "private">
+      step.rope_table %q {head_dim = 64, angles = 32, theta = 2.0, factor = 1.0} : memref<1x64xf32, "private">
+      step.add %x, %p, %q : memref<1x64xf32>, memref<1x64xf32, "private">, memref<1x64xf32, "private">
+    }
+  }
+}
+
+// -----
+
+// Private buffers of two phases may lie in one place.
+step.program @p attributes {context = 40, chunk = 16, batch = 1, scratch_bytes = 256 : i64} {
+  step.entry @e logits(none) attributes {rows = 1} {
+    %p = step.buffer "p" {offset = 0 : i64} : memref<1x64xf32, "private">
+    %q = step.buffer "q" {offset = 0 : i64} : memref<1x64xf32, "private">
+    step.phase "a" rows(all) cols(1) do {
+      step.rope_table %p {head_dim = 64, angles = 32, theta = 1.0, factor = 1.0} : memref<1x64xf32, "private">
+    }
+    step.barrier
+    step.phase "b" rows(all) cols(1) do {
+      step.rope_table %q {head_dim = 64, angles = 32, theta = 2.0, factor = 1.0} : memref<1x64xf32, "private">
+    }
+  }
+}

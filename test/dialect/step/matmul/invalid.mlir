@@ -1,7 +1,7 @@
 // RUN: gemma-opt %s --verify-diagnostics --split-input-file
 
 // matmul_c1
-gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @w {random = 1 : i64} : tensor<64x100xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.weight @w q8p16 {n = 64, k = 100, tile = 16, sources = [@w]}
   step.entry @e logits(none) attributes {rows = 4} {
@@ -74,7 +74,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
     }
     step.barrier
     step.phase "f" rows(all) cols(4) do {
-      // expected-error @+1 {{'step.matmul' op weight @w is bf16p16 with 0 experts, expected q8p16 or q4p16 with none for i8 activations}}
+      // expected-error @+1 {{'step.matmul' op weight @w is bf16p16 with 0 experts, expected a quantised p16 format with none for i8 activations}}
       step.matmul %d, %x, @w as i8 : memref<4x16xf32, "private">, memref<4x64xf32>
     }
   }
@@ -83,7 +83,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // matmul_c2_experts
-gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @w {random = 1 : i64} : tensor<8x64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-note @+1 {{weight defined here}}
   step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@w], experts = 8 : i64}

@@ -113,7 +113,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // norm_c2_format
-gemma.weight @v {random = 1 : i64} : tensor<32xf32>
+gemma.weight @v {random = 1 : i64} : tensor<32x1xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-note @+1 {{weight defined here}}
   step.weight @v rows_f32 {n = 32, k = 1, tile = 32, sources = [@v]}
@@ -141,7 +141,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
     }
     step.barrier
     step.phase "f" rows(all) cols(1) do {
-      // expected-error @+1 {{'step.norm' op eps is -1.000000e+00, expected at least 0}}
+      // expected-error @+1 {{'step.norm' op eps is -1.000000e+00, expected 0 or a positive, normal f32}}
       step.norm %x, %x {group = 64, eps = -1.0} : memref<4x64xf32>, memref<4x64xf32>
     }
   }

@@ -30,7 +30,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
     }
     step.barrier
     step.phase "f" rows(all) cols(4) by_row do {
-      // expected-error @+1 {{'step.pv' op window is -1, expected at least 0 (0 sees every position)}}
+      // expected-error @+1 {{'step.pv' op window is -1, expected 0 (sees every position) to 2147483647}}
       step.pv %d, %s, @kv {heads = 4, window = -1} : memref<4x64xf32>, memref<4x192xf32>
     }
   }

@@ -44,7 +44,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.entry @e logits(none) attributes {rows = 4} {
     %t = step.buffer "t" : memref<4x32xf32>
     step.phase "f" rows(all) cols(1) do {
-      // expected-error @+1 {{'step.rope_table' op theta is 1.000000e+04 and factor 0.000000e+00, expected both more than 0}}
+      // expected-error @+1 {{'step.rope_table' op theta is 1.000000e+04 and factor 0.000000e+00, expected positive, normal f32}}
       step.rope_table %t {head_dim = 32, angles = 16, theta = 10000.0, factor = 0.0} : memref<4x32xf32>
     }
   }

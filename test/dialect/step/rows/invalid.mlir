@@ -72,7 +72,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // embed_c1
-gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @w {random = 1 : i64} : tensor<64x32xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-note @+1 {{weight defined here}}
   step.weight @w rows_f32 {n = 64, k = 32, tile = 64, sources = [@w]}
@@ -92,7 +92,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // embed_c1_format
-gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @w {random = 1 : i64} : tensor<64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-note @+1 {{weight defined here}}
   step.weight @w vec {n = 64, k = 1, tile = 64, sources = [@w]}

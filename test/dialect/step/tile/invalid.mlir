@@ -118,3 +118,21 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
     }
   }
 }
+
+// -----
+
+// tile_c3: in the case, the first column task is number 2
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 1} {
+    %x = step.buffer "x" : memref<1x64xf32>
+    step.phase "a" rows(all) cols(4) do {
+      // expected-note @+1 {{tile made here}}
+      %t = step.tile %x {offset = 0, stride = 16, width = 16} : memref<1x64xf32> -> memref<1x16xf32>
+      step.rope_table %t {head_dim = 16, angles = 8, theta = 1.0, factor = 1.0} : memref<1x16xf32>
+      step.case 2 to 4 {
+        // expected-error @+1 {{'step.scale' op uses a tile of buffer "x" from another block, expected one of its own: a case counts its column tasks from its beginning}}
+        step.scale %t, %t {factor = 2.0} : memref<1x16xf32>, memref<1x16xf32>
+      }
+    }
+  }
+}

@@ -33,8 +33,6 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
       step.scale %y, %x {factor = 0.5} : memref<1x64xf32>, memref<1x64xf32>
       // CHECK: step.scale_by %{{.*}}, %{{.*}}, @v : memref<1x64xf32>, memref<1x64xf32>
       step.scale_by %y, %y, @v : memref<1x64xf32>, memref<1x64xf32>
-      // CHECK: step.round %{{.*}}, %{{.*}} : memref<1x64xf32>, memref<1x64xf32>
-      step.round %y, %y : memref<1x64xf32>, memref<1x64xf32>
       // CHECK: step.mul %{{.*}}, %{{.*}}, %{{.*}} : memref<1x64xf32>, memref<1x64xf32>, memref<1x64xf32>
       step.mul %x, %x, %y : memref<1x64xf32>, memref<1x64xf32>, memref<1x64xf32>
       // CHECK: step.norm %{{.*}}, %{{.*}} {eps = 0.000000e+00 : f64, group = 16 : i64} : memref<1x64xf32>, memref<1x64xf32>

@@ -19,7 +19,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // One source of experts holds both parts: its halves.
-gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @a {random = 1 : i64} : tensor<4x64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.weight @w q8p16 {n = 64, k = 64, tile = 32, sources = [@a], experts = 4 : i64, interleave}
 }
@@ -58,4 +58,13 @@ gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op k is 64, expected 1 for format vec}}
   step.weight @w vec {n = 64, k = 64, tile = 64, sources = [@a]}
+}
+
+// -----
+
+// weight_c2_rows
+gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  // expected-error @+1 {{'step.weight' op interleaves a weight of format rows_q8, expected a p16 format}}
+  step.weight @w rows_q8 {n = 64, k = 64, tile = 64, sources = [@a], interleave}
 }

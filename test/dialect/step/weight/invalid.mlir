@@ -30,7 +30,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // weight_c1_wraps
 gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
-  // expected-error @+1 {{'step.weight' op n is 4611686018427387904, k 64 and experts 0, expected fewer than 2^61 elements}}
+  // expected-error @+1 {{'step.weight' op n is 4611686018427387904, k 64 and experts 0, expected at most 2^44 elements, k padded}}
   step.weight @w rows_f32 {n = 4611686018427387904, k = 64, tile = 1, sources = [@a]}
 }
 

@@ -1,0 +1,153 @@
+// Verifier of step.weight: sizes that fit its layout, and the very ones that its sources have.
+#include "dialect/step/Layout.h"
+#include "dialect/step/Verify.h"
+
+#include "dialect/gemma/Gemma.h"
+#include "dialect/gemma/Verify.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+using namespace mlir;
+using namespace gemmac::step;
+
+/// Padding included: what the layouts make of so many elements is far from wrapping.
+static constexpr int64_t kMaxElements = int64_t(1) << 44;
+
+/// C1, C4 and the elements of C6.
+static LogicalResult verifySizes(WeightOp op) {
+  int64_t n = op.getN(), k = op.getK(), tile = op.getTile(), experts = op.getExperts();
+  bool panels = isPanelFormat(op.getFormat());
+  if (n <= 0 || k <= 0 || tile <= 0)
+    return op.emitOpError() << "n is " << n << ", k " << k << " and tile " << tile
+                            << ", expected all at least 1";
+  if (panels && (tile % 16 != 0 || n % tile != 0))
+    return op.emitOpError() << "tile is " << tile << " and n " << n
+                            << ", expected a tile that is a multiple of 16 and divides n";
+  if (experts < 0 || (experts > 0 && !panels))
+    return op.emitOpError() << "experts is " << experts << " with format " << stringifyFormat(op.getFormat())
+                            << ", expected at least 0, and 0 unless the format is p16";
+  if (op.getFormat() == Format::Vec && k != 1)
+    return op.emitOpError() << "k is " << k << ", expected 1 for format vec";
+  int64_t total = std::min(k, kMaxElements + 1);
+  if (panels)
+    total = static_cast<int64_t>(llvm::alignTo(total, 64));
+  if (llvm::MulOverflow(n, total, total) || llvm::MulOverflow(total, std::max<int64_t>(experts, 1), total) ||
+      total > kMaxElements)
+    return op.emitOpError() << "n is " << n << ", k " << k << " and experts " << experts
+                            << ", expected at most 2^44 elements, k padded";
+  return success();
+}
+
+LogicalResult WeightOp::verify() {
+  if (failed(verifySizes(*this)))
+    return failure();
+  if (getSources().empty())
+    return emitOpError() << "has 0 sources, expected at least 1";
+  for (Attribute source : getSources())
+    if (!isa<FlatSymbolRefAttr>(source))
+      return emitOpError() << "source is " << source << ", expected the name of a gemma.weight";
+  if (getInterleave() && !isPanelFormat(getFormat()))
+    return emitOpError() << "interleaves a weight of format " << stringifyFormat(getFormat())
+                         << ", expected a p16 format";
+  // One source of experts is interleaved with itself: gate rows are its first half, up rows its second.
+  if (getInterleave() && getSources().size() < 2 && getExperts() == 0)
+    return emitOpError() << "interleaves " << getSources().size() << " source, expected at least 2";
+  int64_t parts = std::max<int64_t>(getSources().size(), 2), tile = getTile();
+  if (getInterleave() && tile % (16 * parts) != 0)
+    return emitOpError() << "tile is " << tile << ", expected a multiple of 16 for each of " << parts
+                         << " interleaved parts";
+  if (IntegerAttr bytes = getBytesAttr(); bytes && bytes.getInt() != gemmac::packedBytes(*this))
+    return emitOpError() << "bytes is " << bytes.getInt() << ", expected " << gemmac::packedBytes(*this)
+                         << " for " << int64_t(getN()) << " rows of " << int64_t(getK()) << " in "
+                         << stringifyFormat(getFormat());
+  return verifyOffset(*this, "offset", getOffsetAttr());
+}
+
+namespace {
+/// Compares a weight with its sources.
+class SourceCheck {
+public:
+  SourceCheck(WeightOp op, ArrayRef<gemmac::gemma::WeightOp> sources) : op(op), sources(sources) {}
+
+  /// C5
+  LogicalResult check() {
+    bool single = op.getExperts() > 0 || !isPanelFormat(op.getFormat());
+    if (single && sources.size() != 1)
+      return op.emitOpError() << "has " << sources.size() << " sources, expected 1 for "
+                              << (op.getExperts() > 0 ? StringRef("experts")
+                                                      : stringifyFormat(op.getFormat()));
+    if (op.getFormat() == Format::Vec)
+      return checkVec();
+    return isPanelFormat(op.getFormat())
+               ? checkPanels()
+               : checkShape(sources.front(), {int64_t(op.getN()), int64_t(op.getK())});
+  }
+
+private:
+  LogicalResult checkShape(gemmac::gemma::WeightOp source, ArrayRef<int64_t> expected) {
+    if (source.getShape() == expected)
+      return success();
+    return report(source, gemmac::gemma::shapeText(expected));
+  }
+
+  LogicalResult checkVec() {
+    gemmac::gemma::WeightOp source = sources.front();
+    int64_t n = op.getN();
+    if (source.getTensorType().getNumElements() == n)
+      return success();
+    return report(source, std::to_string(n) + " elements");
+  }
+
+  LogicalResult checkPanels() {
+    int64_t experts = op.getExperts(), k = op.getK(), tile = op.getTile(), n = op.getN(), padded = 0;
+    size_t rank = experts > 0 ? 3 : 2;
+    gemmac::gemma::WeightOp first = sources.front();
+    for (gemmac::gemma::WeightOp source : sources) {
+      ArrayRef<int64_t> shape = source.getShape();
+      if (shape.size() != rank || shape.back() != k || (experts > 0 && shape.front() != experts))
+        return report(source, (experts > 0 ? std::to_string(experts) + "x" : "") + "Nx" + std::to_string(k));
+      // The padded rows of each part: no more than n of them before, and n is at most 2^44.
+      int64_t rows = shape[rank - 2], parts = op.getInterleave() && experts > 0 ? 2 : 1;
+      bool uneven = op.getInterleave() && first.getShape()[rank - 2] != rows;
+      if (rows % parts != 0 || uneven)
+        return report(source, uneven ? "as many rows as the first source" : "an even number of rows");
+      padded += parts * static_cast<int64_t>(llvm::alignTo(rows / parts, tile));
+      if (padded > n)
+        break;
+    }
+    if (padded == n)
+      return success();
+    return op.emitOpError() << "n is " << n << ", expected the sources' rows, each padded to a multiple of "
+                            << tile << ": " << (padded > n ? "at least " : "") << padded;
+  }
+
+  LogicalResult report(gemmac::gemma::WeightOp source, const Twine &expected) {
+    InFlightDiagnostic diagnostic = op.emitOpError() << "source @" << source.getSymName() << " has shape "
+                                                     << gemmac::gemma::shapeText(source.getShape())
+                                                     << ", expected " << expected;
+    diagnostic.attachNote(source.getLoc()) << "source defined here";
+    return failure();
+  }
+
+  WeightOp op;
+  ArrayRef<gemmac::gemma::WeightOp> sources;
+};
+} // namespace
+
+LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  Operation *above = (*this)->getParentOp()->getParentOp();
+  Operation *module = above ? SymbolTable::getNearestSymbolTable(above) : nullptr;
+  SmallVector<gemmac::gemma::WeightOp> sources;
+  for (Attribute source : getSources()) {
+    auto ref = cast<FlatSymbolRefAttr>(source);
+    Operation *found = module ? symbols.lookupSymbolIn(module, ref) : nullptr;
+    if (!isa_and_nonnull<gemmac::gemma::WeightOp>(found))
+      return emitOpError() << "source " << ref << " is "
+                           << (found ? "no gemma.weight"
+                                     : "not defined, expected the name of a gemma.weight");
+    sources.push_back(cast<gemmac::gemma::WeightOp>(found));
+  }
+  return SourceCheck(*this, sources).check();
+}
