@@ -34,8 +34,9 @@ def GemmaEntries : GemmaPass<"gemma-entries", "::mlir::ModuleOp"> {
 def GemmaQuantize : GemmaPass<"gemma-quantize", "::mlir::ModuleOp"> {
   let summary = "choose how each weight is quantised";
   let description = [{
-    Sets `quant` of every gemma.weight. Vectors and scalars (norms, layer scalars, router scales), routers and the PLE model
-    projection keep their values: they are small and everything depends on them. Tables (the operand of gemma.embed, also
+    Sets `quant` of every gemma.weight. Vectors and scalars (norms, layer scalars, router scales), routers (a linear whose
+    softmax top_k chooses by) and the PLE model projection (a linear of embedded tokens that is added to embedded tokens)
+    keep their values: they are small and everything depends on them. Weights stored in blocks stay as they are. Tables (the operand of gemma.embed, also
     where it is the tied lm_head) get q8; every other matrix gets the format asked for.
 
     ```mlir
@@ -47,7 +48,7 @@ def GemmaQuantize : GemmaPass<"gemma-quantize", "::mlir::ModuleOp"> {
   let options = [
     Option<"format", "format", "std::string", "\"none\"", "none, q8 or q4">,
     ListOption<"exact", "exact", "std::string",
-               "symbol names of matrices that keep their values, beside routers and ple_proj">];
+               "symbol names of matrices that keep their values, beside routers and the PLE model projection">];
   let statistics = [
     Statistic<"numQ8", "weights-q8", "weights set to q8">,
     Statistic<"numQ4", "weights-q4", "weights set to q4">,
@@ -93,7 +94,8 @@ def GemmaPrintLiveRows : GemmaPass<"gemma-print-live-rows", "::mlir::ModuleOp"> 
   let description = [{
     For each function, on the error stream: layers that are computed for all rows - wholly (full), only what a KV cache
     stores (kv), some other part (part) or not at all (none) -, layers of which something is computed for the rows taken by
-    take_rows, and the share of the layers' multiplications that all rows go through.
+    take_rows (full: all that is not only stored), and the share of the layers' multiplications that all rows go through. A
+    layer is what the module's functions do with the weights @layers.N.*.
 
     ```
     @prefill_last: all rows: layers 0-13 full, 14 kv, 15-34 none (28.2 % of the layer flops); taken rows: layers 14-34

@@ -11,9 +11,8 @@ namespace gemmac {
 
 constexpr int64_t kQuantGroup = 32;
 
-/// f16 (IEEE binary16) of x, round to nearest even, saturating to the largest finite value; and back.
+/// f16 (IEEE binary16) of x, round to nearest even, saturating to the largest finite value; back: f16ToF32.
 uint16_t f32ToF16(float x);
-float f16ToF32(uint16_t x);
 /// bf16 of x, round to nearest even; and back.
 uint16_t f32ToBF16(float x);
 inline float bf16ToF32(uint16_t x) {

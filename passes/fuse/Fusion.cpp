@@ -9,10 +9,6 @@ using namespace gemmac;
 using mlir::Operation;
 using mlir::Value;
 
-bool gemmac::isProduct(Operation *op) {
-  return llvm::isa<gemma::LinearOp, gemma::ExpertLinearOp, gemma::QkOp, gemma::PvOp>(op);
-}
-
 llvm::SmallVector<Operation *> gemmac::productsOf(Operation *unit) {
   llvm::SmallVector<Operation *> products;
   unit->walk([&](Operation *op) {

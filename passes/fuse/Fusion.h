@@ -6,15 +6,13 @@
 // after it the epilogue.
 #pragma once
 
+#include "passes/ModelOps.h"
 #include "passes/Passes.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace gemmac {
-
-/// A product of activations and weights, or of activations and a cache.
-bool isProduct(mlir::Operation *op);
 
 /// The products of a unit, in order.
 llvm::SmallVector<mlir::Operation *> productsOf(mlir::Operation *unit);

@@ -17,6 +17,8 @@ EntryLowering::EntryLowering(ProgramInfo &info, mlir::func::FuncOp function, ste
       batch(entry.getBatch()), builder(mlir::OpBuilder::atBlockEnd(&entry.getBody().front())) {}
 
 LogicalResult EntryLowering::run() {
+  if (failed(check()))
+    return failure();
   makeRopeTables();
   for (mlir::Operation &op : function.front())
     if (failed(lowerTopLevel(&op)))

@@ -5,6 +5,7 @@
 
 #include "dialect/gemma/Gemma.h"
 #include "dialect/step/Step.h"
+#include "passes/ModelOps.h"
 #include "passes/lower/WeightTable.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -74,6 +75,8 @@ public:
   std::map<std::tuple<unsigned, int64_t, int64_t, double, double>, mlir::Value> ropeTables;
 
 private:
+  mlir::LogicalResult check(); // CheckEntry.cpp
+
   // Structure (EntryLowering.cpp).
   mlir::LogicalResult lowerTopLevel(mlir::Operation *op);
   mlir::LogicalResult lowerGroup(Ops ops);
@@ -118,6 +121,10 @@ private:
   llvm::StringMap<int> names;
 };
 
+/// Arguments tokens, pos, seq with the rows of the entry, and logits where it has some.
+mlir::LogicalResult checkSignature(mlir::func::FuncOp function, bool decode, step::Logits logits,
+                                   int64_t batch);
+
 /// Ops of the product that a group computes, and the rest of the group around it.
 struct Split {
   Ops pre;    ///< row-wise, independent of every product of the group
@@ -128,8 +135,6 @@ struct Split {
 Split splitGroup(llvm::ArrayRef<mlir::Operation *> ops, llvm::ArrayRef<mlir::Operation *> cores);
 /// `ops` without those of the `done` lists.
 Ops remaining(llvm::ArrayRef<mlir::Operation *> ops, std::initializer_list<Ops> done);
-/// linear, expert_linear, qk, pv.
-bool isProduct(mlir::Operation *op);
 /// Pieces of a row-wise op's result (slots, heads): dimension 1 of rank 3, else 1.
 int64_t groupsOf(mlir::Operation *op);
 /// take_rows of the row indices themselves: which rows a phase computes says it already.

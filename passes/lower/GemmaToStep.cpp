@@ -85,18 +85,10 @@ mlir::FailureOr<EntryFunction> GemmaToStepPass::readEntry(mlir::func::FuncOp fun
            << attribute.getValue() << "'; expected decode, prefill_none, prefill_last or prefill_all";
   if (function.isExternal() || !function.getBody().hasOneBlock())
     return function.emitError("needs a body of one block");
-  EntryFunction entry{function, *kind, options.chunk};
-  auto tokens = function.getNumArguments() > 0
-                    ? llvm::dyn_cast<mlir::RankedTensorType>(function.getArgument(0).getType())
-                    : mlir::RankedTensorType();
-  if (function.getNumArguments() != 3 || !tokens || tokens.getRank() != 1)
-    return function.emitError("expected the arguments tokens, pos, seq, found ")
-           << function.getFunctionType();
-  if (kind->decode) {
-    if (tokens.isDynamicDim(0))
-      return function.emitError("expected a static number of rows in decode, found ") << tokens;
-    entry.rows = tokens.getDimSize(0);
-  } else if (kind->logits == step::Logits::All && function.getNumResults() == 1) {
+  if (failed(checkSignature(function, kind->decode, kind->logits, options.batch)))
+    return failure();
+  EntryFunction entry{function, *kind, kind->decode ? options.batch : options.chunk};
+  if (kind->logits == step::Logits::All) {
     int64_t vocab = llvm::cast<mlir::RankedTensorType>(function.getResultTypes()[0]).getShape().back();
     entry.rows = std::min(options.chunk, std::max(options.batch, kLogitsBytes / (vocab * 4)));
   }

@@ -12,10 +12,6 @@ using mlir::LogicalResult;
 using mlir::success;
 using mlir::Value;
 
-bool isProduct(mlir::Operation *op) {
-  return llvm::isa<gemma::LinearOp, gemma::ExpertLinearOp, gemma::QkOp, gemma::PvOp>(op);
-}
-
 bool isIndexOp(mlir::Operation *op) {
   auto take = llvm::dyn_cast<gemma::TakeRowsOp>(op);
   return take && llvm::cast<mlir::RankedTensorType>(take.getResult().getType()).getRank() == 1;

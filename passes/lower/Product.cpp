@@ -182,9 +182,10 @@ Ops remaining(llvm::ArrayRef<mlir::Operation *> ops, std::initializer_list<Ops> 
 
 LogicalResult EntryLowering::lowerLinear(Ops ops, mlir::Operation *first) {
   Value x = llvm::cast<gemma::LinearOp>(first).getX();
-  Ops cores;
+  Ops cores; // more of them than coresOf has bits for are a product of their own
   for (mlir::Operation *op : ops)
-    if (auto linear = llvm::dyn_cast<gemma::LinearOp>(op); linear && linear.getX() == x)
+    if (auto linear = llvm::dyn_cast<gemma::LinearOp>(op);
+        linear && linear.getX() == x && cores.size() < ProductPlan::kMaxCores)
       cores.push_back(op);
   Split split = splitGroup(ops, cores);
   ProductPlan plan = planProduct(cores, split.after, info.weights);

@@ -14,7 +14,8 @@ struct ProductPlan {
   bool interleave = false, merged = false;
   llvm::SmallVector<int64_t> tiles; ///< per core, its columns in a task
   Ops epilogue;                     ///< ops after the product that a task can do on its own columns
-  llvm::DenseMap<mlir::Operation *, unsigned> coresOf; ///< bit i: the op depends on core i
+  llvm::DenseMap<mlir::Operation *, uint32_t> coresOf; ///< bit i: the op depends on core i
+  static constexpr size_t kMaxCores = 32;
 
   int64_t outputs(unsigned core) const; ///< N of a core
   Ops epilogueOf(unsigned core) const;

@@ -38,7 +38,7 @@ public:
       : plan(plan), after(after), weights(weights) {
     for (gemma::LinearOp core : plan.cores) {
       n.push_back(core.getResult().getType().getShape().back());
-      plan.coresOf[core] = 1u << (n.size() - 1);
+      plan.coresOf[core] = uint32_t(1) << (n.size() - 1);
     }
     for (mlir::Operation *op : after)
       for (Value value : op->getOperands())
@@ -71,7 +71,7 @@ public:
   }
 
 private:
-  unsigned coresOf(Value value) const {
+  uint32_t coresOf(Value value) const {
     mlir::Operation *op = value.getDefiningOp();
     return op ? plan.coresOf.lookup(op) : 0;
   }
@@ -119,7 +119,7 @@ private:
 
   /// The columns of a task hold all that `op` needs, and the task holds all its operands.
   bool fits(mlir::Operation *op, const llvm::SmallPtrSetImpl<mlir::Operation *> &made) const {
-    const unsigned cores = plan.coresOf.lookup(op);
+    const uint32_t cores = plan.coresOf.lookup(op);
     if (!plan.interleave && llvm::popcount(cores) > 1 && !llvm::isa<gemma::CacheUpdateOp>(op))
       return false;
     const unsigned core = llvm::countr_zero(cores);

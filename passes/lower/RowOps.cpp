@@ -157,13 +157,19 @@ LogicalResult Scope::emitTakeRows(gemma::TakeRowsOp op) {
            << op.getX().getType();
   // The whole of the buffer, so that what is behind the columns in use need not be told apart.
   View source = *view;
-  if (entry.rowCount(phase.rows) == llvm::cast<mlir::MemRefType>(source.buffer.getType()).getDimSize(0) &&
-      phase.rows == step::Rows::All) {
-    (entry.views)[op.getResult()] = source;
+  // A decode step of one sequence, or rows that a take_rows has left: one row for each sequence, in order.
+  const bool taken = !llvm::cast<mlir::RankedTensorType>(op.getX().getType()).isDynamicDim(0);
+  const bool isLocal = phase.local.count(op.getX()) > 0;
+  if (taken && (!isLocal || kind == Kind::Prologue || !entry.isExternal(phase, op.getResult()))) {
+    phase.pinned.insert(source.buffer.getAsOpaquePointer());
+    (isLocal ? phase.local : entry.views)[op.getResult()] = source;
     return success();
   }
   Value to = place(op, op.getResult(), source.columns(), b.getF32Type());
-  step::TakeRowOp::create(b, op.getLoc(), to, source.buffer);
+  if (taken)
+    step::CopyOp::create(b, op.getLoc(), to, source.buffer);
+  else
+    step::TakeRowOp::create(b, op.getLoc(), to, source.buffer);
   (phase.local.count(op.getResult()) ? phase.local : entry.views)[op.getResult()].offset = source.offset;
   return success();
 }

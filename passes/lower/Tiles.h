@@ -9,7 +9,7 @@
 namespace gemmac::lower {
 
 /// Columns of a task for products with the outputs `n` (one number per source, stacked) of `k` inputs each: a
-/// multiple of 16. Aims at tasks of 32 to 256 KB of weights and at least 16 of them, without padding where
+/// multiple of 16. Aims at tasks of 8 to 256 KB of weights and at least 16 of them, without padding where
 /// the shapes allow.
 int64_t pickTile(llvm::ArrayRef<int64_t> n, int64_t k, step::Format format);
 

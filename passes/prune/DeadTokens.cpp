@@ -1,6 +1,7 @@
 // gemma-prune-dead-tokens: liveness of rows, found by rewriting. One walk from the end of the function to its
 // start: when an op is reached, all its users have their final rows, so whether all of them ask for the same
 // rows is known. take_rows ops are kept one per value (right behind it), which makes equal ones one op.
+#include "passes/ModelOps.h"
 #include "passes/Passes.h"
 
 #include "mlir/IR/Builders.h"
@@ -15,13 +16,6 @@ using namespace gemmac;
 using gemma::TakeRowsOp;
 
 static bool hasRows(mlir::Value value) { return llvm::isa<mlir::RankedTensorType>(value.getType()); }
-
-static mlir::Type withRows(mlir::Type type, int64_t rows) {
-  auto tensor = llvm::cast<mlir::RankedTensorType>(type);
-  llvm::SmallVector<int64_t> shape(tensor.getShape());
-  shape.front() = rows;
-  return mlir::RankedTensorType::get(shape, tensor.getElementType());
-}
 
 namespace {
 /// The rows that a take_rows takes.

@@ -1,5 +1,6 @@
 // gemma-entries: @forward becomes the entry points of a step. They differ in rows only: what is computed for
 // whom is then a matter of take_rows and gemma-prune-dead-tokens.
+#include "passes/ModelOps.h"
 #include "passes/Passes.h"
 
 #include "mlir/IR/Builders.h"
@@ -13,22 +14,18 @@ using namespace gemmac;
 using mlir::func::FuncOp;
 
 /// The type with `rows` instead of `?` rows; other dimensions (the keys of attention scores) stay.
-static mlir::Type withRows(mlir::Type type, int64_t rows) {
+static mlir::Type withAllRows(mlir::Type type, int64_t rows) {
   auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(type);
-  if (!tensor || tensor.getRank() == 0 || !tensor.isDynamicDim(0))
-    return type;
-  llvm::SmallVector<int64_t> shape(tensor.getShape());
-  shape.front() = rows;
-  return mlir::RankedTensorType::get(shape, tensor.getElementType());
+  return tensor && tensor.getRank() > 0 && tensor.isDynamicDim(0) ? withRows(tensor, rows) : type;
 }
 
 /// Gives every value of `function` that has `?` rows exactly `rows` of them.
 static void setRows(FuncOp function, int64_t rows) {
   for (mlir::BlockArgument argument : function.getArguments())
-    argument.setType(withRows(argument.getType(), rows));
+    argument.setType(withAllRows(argument.getType(), rows));
   function.walk([&](mlir::Operation *op) {
     for (mlir::Value result : op->getResults())
-      result.setType(withRows(result.getType(), rows));
+      result.setType(withAllRows(result.getType(), rows));
   });
 }
 

@@ -36,19 +36,60 @@ static double flopsOf(mlir::Operation *op) {
   return 0;
 }
 
+/// The layer whose weight an op uses; none for other ops.
+static std::optional<int64_t> layerOf(mlir::Operation *op, std::string &weight) {
+  for (mlir::NamedAttribute attribute : op->getAttrs()) {
+    auto symbol = llvm::dyn_cast<mlir::FlatSymbolRefAttr>(attribute.getValue());
+    int64_t layer = 0;
+    llvm::StringRef name;
+    if (!symbol || !splitLayer(symbol.getValue(), layer, name))
+      continue;
+    weight = name.str();
+    return layer;
+  }
+  return std::nullopt;
+}
+
 namespace {
-/// Names of a layer's weights that are used for some rows.
+/// Weights of each layer that something uses.
 using Uses = std::map<int64_t, std::set<std::string>>;
+
+/// Which ops do nothing but what caches store.
+class CacheFeeders {
+public:
+  explicit CacheFeeders(mlir::func::FuncOp function) {
+    llvm::SmallVector<mlir::Operation *> ops;
+    function.walk<mlir::WalkOrder::PreOrder>([&](mlir::Operation *op) { ops.push_back(op); });
+    // Users stand behind what they use: last first.
+    for (mlir::Operation *op : llvm::reverse(ops))
+      if (op->getNumResults() > 0 && llvm::all_of(op->getResults(), [&](auto value) { return only(value); }))
+        feeders.insert(op);
+  }
+  bool contains(mlir::Operation *op) const { return feeders.contains(op); }
+
+private:
+  bool only(mlir::Value value) const {
+    return !value.use_empty() && llvm::all_of(value.getUses(), [&](mlir::OpOperand &use) {
+      mlir::Operation *user = use.getOwner();
+      if (llvm::isa<gemma::YieldOp>(user))
+        return only(user->getParentOp()->getResult(use.getOperandNumber()));
+      return llvm::isa<gemma::CacheUpdateOp>(user) || feeders.contains(user);
+    });
+  }
+
+  llvm::SmallPtrSet<mlir::Operation *, 32> feeders;
+};
 } // namespace
 
-static LayerPart partOf(const std::set<std::string> &names) {
-  // The last ops of a layer and its first projection: with both, there is nothing between them left out.
-  if (names.count("ln_post_mlp") && names.count("q"))
-    return LayerPart::Full;
-  for (const std::string &name : names)
-    if (name != "k" && name != "v" && name != "k_norm" && name != "ln_attn")
-      return LayerPart::Part;
-  return LayerPart::Kv;
+/// All that any function of the module does with the weights of its layers.
+static Uses wholeLayers(mlir::func::FuncOp function) {
+  Uses whole;
+  function->getParentOp()->walk([&](mlir::Operation *op) {
+    std::string name;
+    if (std::optional<int64_t> layer = layerOf(op, name))
+      whole[*layer].insert(name);
+  });
+  return whole;
 }
 
 LiveRows gemmac::analyseLiveRows(mlir::func::FuncOp function) {
@@ -59,29 +100,33 @@ LiveRows gemmac::analyseLiveRows(mlir::func::FuncOp function) {
     auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(type);
     return tensor && tensor.getRank() > 0 ? tensor.getShape().front() : int64_t(-2);
   };
-  int64_t everyRow = rowsOf(function.getArgumentTypes().front());
-  Uses all, taken;
+  const int64_t everyRow = rowsOf(function.getArgumentTypes().front());
+  const CacheFeeders feeders(function);
+  Uses whole = wholeLayers(function), all, taken;
+  std::set<int64_t> beyondCaches; // layers with something for all rows that is not only stored
   function.walk([&](mlir::Operation *op) {
-    if (op->getNumResults() == 0)
+    std::string name;
+    std::optional<int64_t> layer = layerOf(op, name);
+    if (!layer || op->getNumResults() == 0)
       return;
-    bool isAll = rowsOf(op->getResult(0).getType()) == everyRow;
-    bool counted = false;
-    for (mlir::NamedAttribute attribute : op->getAttrs()) {
-      auto symbol = llvm::dyn_cast<mlir::FlatSymbolRefAttr>(attribute.getValue());
-      int64_t layer = 0;
-      llvm::StringRef name;
-      if (!symbol || !splitLayer(symbol.getValue(), layer, name))
-        continue;
-      (isAll ? all : taken)[layer].insert(name.str());
-      if (isAll && !counted)
-        live.allFlops += flopsOf(op);
-      counted = true;
-    }
+    const bool isAll = rowsOf(op->getResult(0).getType()) == everyRow;
+    (isAll ? all : taken)[*layer].insert(name);
+    if (!isAll)
+      return;
+    live.allFlops += flopsOf(op);
+    if (!feeders.contains(op))
+      beyondCaches.insert(*layer);
   });
   for (const auto &[layer, names] : all)
-    live.all[layer] = partOf(names);
-  for (const auto &[layer, names] : taken)
-    live.taken[layer] = partOf(names);
+    live.all[layer] = names == whole[layer]           ? LayerPart::Full
+                      : beyondCaches.count(layer) > 0 ? LayerPart::Part
+                                                      : LayerPart::Kv;
+  for (const auto &[layer, names] : taken) {
+    std::set<std::string> both = names;
+    if (auto stored = live.all.find(layer); stored != live.all.end() && stored->second == LayerPart::Kv)
+      both.insert(all[layer].begin(), all[layer].end());
+    live.taken[layer] = both == whole[layer] ? LayerPart::Full : LayerPart::Part;
+  }
   return live;
 }
 

@@ -1,5 +1,5 @@
-// Which part of each layer an entry computes for all of its rows. Layers are told by the weights
-// @layers.N.* that ops use.
+// Which part of each layer an entry computes for all of its rows. The ops of layer N are those that use its
+// weights @layers.N.*; what part of it they are is told by what the module's other functions do with these.
 #pragma once
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"

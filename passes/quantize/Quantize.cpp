@@ -1,5 +1,5 @@
 // gemma-quantize: one policy for which weights are quantised. What a format means exactly is
-// dialect/gemma/Quantize.h's.
+// dialect/gemma/Quantize.h's. Weights are told by what ops do with them, never by their names.
 #include "passes/Passes.h"
 
 #include "llvm/ADT/StringSet.h"
@@ -12,6 +12,40 @@ namespace gemmac {
 using namespace gemmac;
 using gemma::Quant;
 
+/// The op whose result `value` is, behind fusions and what only scales, norms or chooses rows of it.
+static mlir::Operation *makerOf(mlir::Value value) {
+  while (mlir::Operation *op = value.getDefiningOp()) {
+    if (auto fusion = llvm::dyn_cast<gemma::FusionOp>(op))
+      value = fusion.getBody().front().getTerminator()->getOperand(
+          llvm::cast<mlir::OpResult>(value).getResultNumber());
+    else if (llvm::isa<gemma::ScaleOp, gemma::RmsNormOp, gemma::SoftmaxOp, gemma::TakeRowsOp>(op))
+      value = op->getOperand(0);
+    else
+      return op;
+  }
+  return nullptr;
+}
+
+/// Weights of matrices that everything depends on and that are small.
+static llvm::StringSet<> decisiveWeights(mlir::ModuleOp module) {
+  llvm::StringSet<> weights;
+  // Routers: the linear whose softmax experts are chosen by, (20).
+  module.walk([&](gemma::TopKOp op) {
+    if (auto linear = llvm::dyn_cast_or_null<gemma::LinearOp>(makerOf(op.getP())))
+      weights.insert(linear.getWeight());
+  });
+  // The PLE model projection: a linear of embedded tokens that is added to embedded tokens, (6), (7).
+  module.walk([&](gemma::AddOp op) {
+    for (auto [a, b] : {std::pair(op.getLhs(), op.getRhs()), std::pair(op.getRhs(), op.getLhs())}) {
+      auto linear = llvm::dyn_cast_or_null<gemma::LinearOp>(makerOf(a));
+      if (linear && llvm::isa_and_nonnull<gemma::EmbedOp>(makerOf(b)) &&
+          llvm::isa_and_nonnull<gemma::EmbedOp>(makerOf(linear.getX())))
+        weights.insert(linear.getWeight());
+    }
+  });
+  return weights;
+}
+
 namespace {
 struct QuantizePass : impl::GemmaQuantizeBase<QuantizePass> {
   using GemmaQuantizeBase::GemmaQuantizeBase;
@@ -22,7 +56,7 @@ struct QuantizePass : impl::GemmaQuantizeBase<QuantizePass> {
       getOperation().emitError("unknown quantization format '") << format << "', expected none, q8 or q4";
       return signalPassFailure();
     }
-    llvm::StringSet<> keep, tables;
+    llvm::StringSet<> keep = decisiveWeights(getOperation()), tables;
     for (const std::string &name : exact) {
       if (!getOperation().lookupSymbol<gemma::WeightOp>(name)) {
         getOperation().emitError("exact: there is no gemma.weight @") << name;
@@ -39,9 +73,8 @@ struct QuantizePass : impl::GemmaQuantizeBase<QuantizePass> {
 
 private:
   static bool keepsValues(gemma::WeightOp weight, const llvm::StringSet<> &keep) {
-    llvm::StringRef name = weight.getSymName();
-    return weight.getShape().size() < 2 || weight.getBlocks() != gemma::Blocks::None || name == "ple_proj" || name.ends_with(".router") ||
-           keep.contains(name);
+    return weight.getShape().size() < 2 || weight.getBlocks() != gemma::Blocks::None ||
+           keep.contains(weight.getSymName());
   }
 
   void set(gemma::WeightOp weight, Quant quant) {
