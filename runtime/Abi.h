@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/// What one worker sees of one step. All pointers are 64-byte aligned. codegen/cpu/StepToLLVM relies on the
+/// What one worker sees of one step. All pointers are 64-byte aligned. codegen/cpu (StepField) relies on the
 /// field offsets.
 typedef struct GmStep {
   char *arena;              ///<  0: activations and KV caches, shared by all workers
@@ -65,7 +65,7 @@ extern const GmModel gm_model;
  *  "parameters": N, "weight_bytes": N, "bytes_per_token": N,
  *  "fusions": ["norm",..], "glibc": "2.34", "notes": [..],
  *  "plan": {"activations": BYTES, "kv": BYTES, "scratch": BYTES,
- *           "caches": [{"name":..,"slots":..,"bytes":..}]},
+ *           "caches": [{"name":..,"slots":..,"window":..,"bytes":..}]},
  *  "phases": [".."],      // of decode, in order, one barrier after each; "layers.<n>.<kind>" in layers
  *  "phase_bytes": [..], "phase_flops": [..]   // optional, as long as "phases": bench --phases
  * }

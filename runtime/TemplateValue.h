@@ -104,7 +104,7 @@ struct Limits {
   uint64_t bytes = 1ull << 30;  ///< of all text and elements made
   uint64_t text = 64ull << 20;  ///< longest text
   unsigned height = 200;        ///< deepest list of lists
-  unsigned depth = 3000;        ///< deepest nesting of running nodes
+  unsigned depth = 2000;        ///< deepest nesting of running nodes
 };
 
 /// Makes values, counts what that takes, and fails with the place in the template.

@@ -129,9 +129,8 @@ def check_usage(tally, folder, exe, compiler):
                     f"{os.path.basename(program)} {' '.join(arguments)}"[:100],
                     f"{result.brief()} not named {missing} stdout {result.out[:60]!r}")
 
-    usage(exe, ["-p", "Hello", "-n", "1"], "--raw")
-    usage(exe, ["-f", os.path.join(gmtest.PSALTER, "README.md"), "-n", "1"], "--raw")
-    for verb in ("chat", "serve", "render", "parse"):
+    usage(exe, ["logits", "-p", "Hello", "-o", os.path.join(folder, "x.npy")], "--raw")
+    for verb in ("serve", "parse"):
         usage(exe, [verb], verb)
     for flag in ("--image", "--audio", "--video", "--json-schema", "--system"):
         usage(exe, ["-p", "Hello", "--raw", flag, "nothing"], flag)

@@ -2,6 +2,8 @@
 // what a template itself refuses, and whatever would run away.
 #include "TemplateTest.h"
 
+#include <algorithm>
+
 namespace gemmac::test {
 namespace {
 
@@ -158,6 +160,20 @@ TEST(RunTime, nothingRunsAway) {
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "{{ range(99999999) }}",
         "{% macro m() %}{{ caller() }}{% endmacro %}{{ m() }}"})
     EXPECT_EQ(render(text, Json::object(), small).compare(0, 6, "error:"), 0) << text;
+}
+
+/// The deepest input that is read is rendered: a macro that calls itself for each level, as published
+/// templates do.
+TEST(RunTime, deepInputIsRendered) {
+  Json deep = 1;
+  for (int i = 0; i < 90; ++i)
+    deep = i % 2 ? Json{{"a", deep}} : Json::array({deep});
+  const std::string text =
+      render(slurp(std::string(GEMMAC_TEST_INPUTS) + "/goldens/a4b-tiny/chat_template.jinja"),
+             {{"messages",
+               {{{"role", "assistant"},
+                 {"tool_calls", {{{"function", {{"name", "f"}, {"arguments", {{"x", deep}}}}}}}}}}}});
+  EXPECT_EQ(std::count(text.begin(), text.end(), '['), 45) << text;
 }
 
 TEST(RunTime, inputThatIsNoConversation) {
