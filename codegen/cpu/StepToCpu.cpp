@@ -4,17 +4,26 @@
 
 #include "codegen/cpu/PhaseEmitter.h"
 #include "codegen/cpu/PhaseKey.h"
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
+#include "runtime/Abi.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 #include "llvm/ADT/TypeSwitch.h"
+
+#include <cstddef>
 
 using namespace mlir;
 
 namespace gemmac {
 
 namespace cpu {
+
+static_assert(offsetof(GmStep, arena) == Arena && offsetof(GmStep, weights) == Weights &&
+                  offsetof(GmStep, scratch) == Scratch && offsetof(GmStep, tokens) == Tokens &&
+                  offsetof(GmStep, positions) == Positions && offsetof(GmStep, rows) == Rows &&
+                  offsetof(GmStep, counters) == Counters && offsetof(GmStep, worker) == Worker,
+              "generated code and the runtime must agree on GmStep");
 
 func::FuncOp KernelLibrary::declare(StringRef name, TypeRange arguments, bool exported) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
@@ -128,6 +137,12 @@ void EntryEmitter::prefetch(step::PrefetchOp op, func::FuncOp function) {
       ValueRange{gmStep, base, k.c(taskBytes(weight)), k.c(weight.getN() / weight.getTile()), k.c(bytes)});
 }
 
+/// Some op takes the buffer or a tile of it. The plan leaves out the others.
+bool isTouched(step::BufferOp buffer) {
+  return llvm::any_of(buffer->getUsers(),
+                      [](Operation *user) { return !isa<step::TileOp>(user) || !user->use_empty(); });
+}
+
 /// Everything that the code takes an address from has one.
 LogicalResult ProgramEmitter::checkPlanned() {
   if (program.getBatch() != 1)
@@ -139,8 +154,11 @@ LogicalResult ProgramEmitter::checkPlanned() {
     return program.emitOpError("has no memory plan: scratch_bytes is missing");
   WalkResult result = program.walk([&](Operation *op) -> WalkResult {
     return TypeSwitch<Operation *, WalkResult>(op)
-        .Case<step::WeightOp, step::BufferOp>(
+        .Case<step::WeightOp>(
             [&](auto o) { return o.getOffset() ? WalkResult::advance() : WalkResult(unplanned(op)); })
+        .Case<step::BufferOp>([&](auto o) {
+          return o.getOffset() || !isTouched(o) ? WalkResult::advance() : WalkResult(unplanned(op));
+        })
         .Case<step::CacheOp>([&](auto o) {
           return o.getKOffset() && o.getVOffset() ? WalkResult::advance() : WalkResult(unplanned(op));
         })
@@ -291,9 +309,10 @@ LogicalResult emitCpu(step::ProgramOp program, ModuleOp dst, const Target &targe
 int64_t emitterExtraScratch(step::ProgramOp program) {
   int64_t positions = 0, context = static_cast<int64_t>(program.getContext());
   program.walk([&](step::AttentionOp op) {
+    int64_t window = op.getWindow() > 0 ? std::min<int64_t>(op.getWindow(), context) : context;
     // A window that starts in the middle of a block of 16 touches one block more.
-    int64_t window = op.getWindow() > 0 ? roundUp(op.getWindow() - 1, cpu::kLanes) + cpu::kLanes : context;
-    positions = std::max(positions, std::min(window, roundUp(context, cpu::kLanes)));
+    int64_t touched = roundUp(window - 1, cpu::kLanes) + cpu::kLanes;
+    positions = std::max(positions, std::min(touched, roundUp(context, cpu::kLanes)));
   });
   return roundUp(positions * 4, kAlign);
 }
