@@ -131,11 +131,11 @@ void readGlobals(ConfigReader &reader) {
   config.vocab = reader.size("vocab_size", family.vocab, maxVocab);
   config.hidden = text.integer("hidden_size", 1, maxHidden);
   config.maxPositions = text.integerOr("max_position_embeddings", family.maxPositions, 1, maxPosition);
-  config.eps = text.numberOr("rms_norm_eps", 1e-6, {0, 1, true});
+  config.eps = text.numberOr("rms_norm_eps", 1e-6, {kLeastPositive, 1});
   if (text.has("final_logit_softcapping"))
-    config.finalSoftcap = text.number("final_logit_softcapping", {0, 1e6, true});
+    config.finalSoftcap = text.number("final_logit_softcapping", {kLeastPositive, 1e6});
   if (reader.isGemma3())
-    config.attentionScale = 1 / std::sqrt(text.numberOr("query_pre_attn_scalar", 256, {0, 1e9, true}));
+    config.attentionScale = 1 / std::sqrt(text.numberOr("query_pre_attn_scalar", 256, {kLeastPositive, 1e9}));
   readTowers(reader);
   refuseVariants(reader);
   readBidirectional(reader);

@@ -8,7 +8,7 @@ using namespace gemmac;
 namespace {
 
 constexpr Interval thetaRange = {1, 1e15, true};
-constexpr Interval factorRange = {0, 1e6, true};
+constexpr Interval factorRange = {kLeastPositive, 1e6};
 
 /// One layer type's rope, before the head size is known.
 struct RopeRule {

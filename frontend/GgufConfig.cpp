@@ -75,13 +75,18 @@ void readEmbeddings(Reader &reader) {
 
 void readNumbers(Reader &reader) {
   ModelConfig &config = reader.config;
-  config.eps = reader.keys.numberOr(reader.at("attention.layer_norm_rms_epsilon"), 1e-6, {0, 1, true});
+  config.eps = reader.keys.numberOr(reader.at("attention.layer_norm_rms_epsilon"), 1e-6, {kLeastPositive, 1});
   // The file stores an f32; the model was trained with the decimal that this f32 is nearest to.
   if (std::fabs(config.eps - 1e-6) < 1e-12)
     config.eps = 1e-6;
   double softcap =
       reader.keys.numberOr(reader.at("final_logit_softcapping"), reader.gemma3 ? 0 : 30, {0, 1e6});
-  if (softcap > 0)
+  if (softcap != 0 && softcap < kLeastPositive)
+    reader.check().fail(reader.at("final_logit_softcapping"),
+                        "found " + JsonValue::makeNumber(softcap).describe() +
+                            ", expected 0 (none) or at least " +
+                            JsonValue::makeNumber(kLeastPositive).describe());
+  else if (softcap > 0)
     config.finalSoftcap = softcap;
   config.experts = reader.keys.integerOr(reader.at("expert_count"), 0, 0, maxExperts);
   if (config.experts > 0) {
@@ -176,7 +181,7 @@ void readAngles(Reader &reader) {
   double factor = 1;
   llvm::StringRef scaling = reader.keys.stringOr(reader.at("rope.scaling.type"), "none");
   if (scaling == "linear")
-    factor = reader.keys.numberOr(reader.at("rope.scaling.factor"), 1, {0, 1e6, true});
+    factor = reader.keys.numberOr(reader.at("rope.scaling.factor"), 1, {kLeastPositive, 1e6});
   else if (scaling != "none")
     return reader.check().fail(reader.at("rope.scaling.type"),
                                "found \"" + scaling + "\", expected none or linear");

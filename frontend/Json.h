@@ -119,6 +119,9 @@ struct Interval {
   std::string describe() const;
 };
 
+/// The least positive number that a field may hold: code uses it, its square and its root as f32.
+constexpr double kLeastPositive = 1e-18;
+
 /// An object's fields with types and ranges. Every getter reports into the InputCheck and then returns
 /// something harmless (the lowest allowed value, an empty list), so a reader lists its fields and asks once
 /// at its end. A field that is null counts as absent.

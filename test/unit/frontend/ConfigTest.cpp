@@ -341,7 +341,9 @@ TEST(Config, RefusesWhatItCannotCompile) {
       {"use_bidirectional_attention", true},
       {"final_logit_softcapping", 0},
       {"final_logit_softcapping", -30.0},
+      {"final_logit_softcapping", 1e-60}, // 0 as the f32 that code uses
       {"rms_norm_eps", 0},
+      {"rms_norm_eps", 1e-60},
       {"eos_token_id", 272},
       {"eos_token_id", {1, "x"}},
       {"bos_token_id", -1},
