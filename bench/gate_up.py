@@ -139,7 +139,7 @@ def main():
         "phases": names, "time_to_first_token_ms": summary([f["time_to_first_token_ms"] for f in first]),
         "anonymous_bytes": [f["anonymous_bytes"] for f in first], "peak_rss_bytes": [f["peak_rss_bytes"] for f in first],
         "executable_sha256": digest(exe),
-        "commands": {"compile": " ".join(map(str, [os.path.basename(compiled[0]), *compiled[4:]])),
+        "commands": {"compile": " ".join(["gemmac", "MODEL", "-o", "OUT", *map(str, compiled[4:])]),
                      "phases": " ".join(map(str, [os.path.basename(exe), *phases[1:]]))},
     }
     os.makedirs(os.path.join(HERE, "results"), exist_ok=True)
