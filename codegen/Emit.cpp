@@ -43,7 +43,7 @@ static llvm::json::Object section(llvm::StringRef name, uint64_t offset, uint64_
 
 llvm::Error writeExecutable(llvm::StringRef path, llvm::MemoryBufferRef elf, step::ProgramOp program,
                             const Checkpoint &checkpoint,
-                            llvm::function_ref<void(uint64_t, uint64_t)> progress) {
+                            llvm::function_ref<void(uint64_t, uint64_t)> progress, WeightReport &report) {
   llvm::Expected<OutputFile> out = OutputFile::create(path);
   if (!out)
     return out.takeError();
@@ -55,7 +55,7 @@ llvm::Error writeExecutable(llvm::StringRef path, llvm::MemoryBufferRef elf, ste
   if (llvm::Error error = packWeights(
           program, *checkpoint.tensors, *out, weightsAt,
           [&](llvm::ArrayRef<char> bytes) { weightsHash.add(bytes); },
-          [&](uint64_t done) { progress(done, weightBytes); }))
+          [&](uint64_t done) { progress(done, weightBytes); }, report))
     return error;
 
   llvm::json::Array sections{section("program", 0, elf.getBufferSize(),

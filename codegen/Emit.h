@@ -2,6 +2,7 @@
 // (runtime/PayloadFormat.h).
 #pragma once
 
+#include "codegen/WeightPack.h"
 #include "dialect/step/Step.h"
 #include "frontend/Checkpoint.h"
 
@@ -10,9 +11,10 @@
 
 namespace gemmac {
 
-/// Writes the executable `path` whole or not at all. `progress(done, total)` counts bytes of weights.
+/// Writes the executable `path` whole or not at all. `progress(done, total)` counts bytes of weights;
+/// `report` is packWeights()'s.
 llvm::Error writeExecutable(llvm::StringRef path, llvm::MemoryBufferRef elf, step::ProgramOp program,
                             const Checkpoint &checkpoint,
-                            llvm::function_ref<void(uint64_t, uint64_t)> progress);
+                            llvm::function_ref<void(uint64_t, uint64_t)> progress, WeightReport &report);
 
 } // namespace gemmac

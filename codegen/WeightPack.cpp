@@ -88,11 +88,24 @@ private:
   std::vector<char> block;
 };
 
+/// Sums of squares over some elements: of what rounding changed, and of the elements.
+struct Rounding {
+  double change = 0, size = 0;
+};
+
+double squares(const float *x, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i)
+    sum += static_cast<double>(x[i]) * x[i];
+  return sum;
+}
+
 class Packer {
 public:
   Packer(step::WeightOp weight, mlir::ModuleOp module, const TensorSource &tensors)
       : weight(weight), module(module), tensors(tensors) {}
   llvm::Error run(BlockWriter &writer, llvm::function_ref<void(uint64_t)> progress);
+  PackedWeightInfo info();
 
 private:
   llvm::Error resolve();
@@ -100,8 +113,8 @@ private:
   void readRow(const Part &part, int64_t matrix, int64_t row, float *out);
   const uint8_t *blocksOf(const Part &part, int64_t matrix, int64_t row) const;
   void packBlocks(int64_t matrix, int64_t panel, char *out);
-  void packPanel(int64_t matrix, int64_t panel, char *out);
-  void packTableRow(int64_t row, char *out);
+  Rounding packPanel(int64_t matrix, int64_t panel, char *out);
+  Rounding packTableRow(int64_t row, char *out);
   void packVector(std::vector<char> &out);
 
   step::WeightOp weight;
@@ -109,6 +122,7 @@ private:
   const TensorSource &tensors;
   std::vector<Part> parts;
   std::vector<int64_t> partRows;
+  Rounding rounding; ///< of all panels or rows, added in their order
   std::atomic<bool> nonFinite{false};
 };
 
@@ -177,9 +191,11 @@ void Packer::packBlocks(int64_t matrix, int64_t panel, char *out) {
   }
 }
 
-void Packer::packPanel(int64_t matrix, int64_t panel, char *out) {
-  if (isBlockType(parts[0].tensor->dtype))
-    return packBlocks(matrix, panel, out);
+Rounding Packer::packPanel(int64_t matrix, int64_t panel, char *out) {
+  if (isBlockType(parts[0].tensor->dtype)) {
+    packBlocks(matrix, panel, out);
+    return {};
+  }
   int64_t kp = paddedK(weight.getK());
   std::vector<float> rows(16 * kp, 0.0f);
   for (int64_t lane = 0; lane < 16; ++lane) {
@@ -188,37 +204,47 @@ void Packer::packPanel(int64_t matrix, int64_t panel, char *out) {
       readRow(parts[from.source], matrix, from.row, rows.data() + lane * kp);
   }
   int64_t step = superblockBytes(weight.getFormat());
+  Rounding result{0, hasCodes(weight.getFormat()) ? squares(rows.data(), 16 * kp) : 0};
   for (int64_t k0 = 0; k0 < kp; k0 += kSuperblockK, out += step)
-    packSuperblock(weight.getFormat(), rows.data(), kp, k0, out);
+    result.change += packSuperblock(weight.getFormat(), rows.data(), kp, k0, out);
+  return result;
 }
 
-void Packer::packTableRow(int64_t row, char *out) {
+Rounding Packer::packTableRow(int64_t row, char *out) {
   int64_t k = weight.getK();
   if (rowBlocks(weight.getFormat()).elements > 0) { // as stored
     PackedRow from = packedRow(weight, partRows, row);
     const size_t bytes = static_cast<size_t>(rowStrideBytes(weight.getFormat(), k));
     if (from.row < 0)
-      return void(std::memset(out, 0, bytes));
+      return std::memset(out, 0, bytes), Rounding();
     const Part &part = parts[from.source];
     const uint8_t *stored = blocksOf(part, 0, from.row);
     if (firstNonFinite(part.tensor->dtype, {stored, bytes}) >= 0)
       nonFinite = true;
-    return void(std::memcpy(out, stored, bytes));
+    std::memcpy(out, stored, bytes);
+    return {};
   }
   std::vector<float> values(roundUp(k, kScaleGroup), 0.0f);
   PackedRow from = packedRow(weight, partRows, row);
   if (from.row >= 0)
     readRow(parts[from.source], 0, from.row, values.data());
+  Rounding result;
   switch (weight.getFormat()) {
   case step::Format::RowsF32:
     std::memcpy(out, values.data(), k * 4);
     break;
   case step::Format::RowsQ8:
+    result.size = squares(values.data(), k);
     for (int64_t group = 0; group * kScaleGroup < k; ++group) {
+      const float *x = values.data() + group * kScaleGroup;
+      int8_t *q = reinterpret_cast<int8_t *>(out) + group * kScaleGroup;
       uint16_t scale;
-      quantizeQ8(values.data() + group * kScaleGroup, kScaleGroup,
-                 reinterpret_cast<int8_t *>(out) + group * kScaleGroup, &scale);
+      quantizeQ8(x, kScaleGroup, q, &scale);
       std::memcpy(out + rowsQ8ScaleOffset(k) + 2 * group, &scale, 2);
+      for (int64_t i = 0; i < kScaleGroup; ++i) {
+        const double change = static_cast<double>(q[i]) * f16ToF32(scale) - x[i];
+        result.change += change * change;
+      }
     }
     break;
   default:
@@ -228,6 +254,7 @@ void Packer::packTableRow(int64_t row, char *out) {
       std::memcpy(out + 2 * i, &half, 2);
     }
   }
+  return result;
 }
 
 void Packer::packVector(std::vector<char> &out) {
@@ -265,10 +292,15 @@ llvm::Error Packer::run(BlockWriter &writer, llvm::function_ref<void(uint64_t)> 
       for (int64_t first = 0; first < perMatrix; first += batch) {
         int64_t count = std::min(batch, perMatrix - first);
         bytes.assign(count * unit, 0);
+        std::vector<Rounding> changes(count);
         llvm::parallelFor(0, count, [&](size_t i) {
           char *to = bytes.data() + i * unit;
-          panels ? packPanel(matrix, first + i, to) : packTableRow(first + i, to);
+          changes[i] = panels ? packPanel(matrix, first + i, to) : packTableRow(first + i, to);
         });
+        for (const Rounding &one : changes) {
+          rounding.change += one.change;
+          rounding.size += one.size;
+        }
         if (llvm::Error error = writer.append(bytes))
           return error;
         progress(writer.written());
@@ -284,11 +316,23 @@ llvm::Error Packer::run(BlockWriter &writer, llvm::function_ref<void(uint64_t)> 
   return llvm::Error::success();
 }
 
+PackedWeightInfo Packer::info() {
+  PackedWeightInfo info;
+  info.name = weight.getSymName().str();
+  info.from = dtypeName(parts[0].tensor->dtype).str();
+  info.to = step::stringifyFormat(weight.getFormat()).str();
+  const double elements = static_cast<double>(std::max<int64_t>(1, weight.getExperts())) *
+                          static_cast<double>(weight.getN()) * static_cast<double>(weight.getK());
+  info.bits = 8 * static_cast<double>(packedBytes(weight)) / elements;
+  info.error = rounding.size > 0 ? std::sqrt(rounding.change / rounding.size) : 0;
+  return info;
+}
+
 } // namespace
 
 llvm::Error packWeights(step::ProgramOp program, const TensorSource &tensors, OutputFile &out, uint64_t base,
                         llvm::function_ref<void(llvm::ArrayRef<char>)> hash,
-                        llvm::function_ref<void(uint64_t)> progress) {
+                        llvm::function_ref<void(uint64_t)> progress, WeightReport &report) {
   auto module = program->getParentOfType<mlir::ModuleOp>();
   std::vector<step::WeightOp> weights(program.getOps<step::WeightOp>().begin(),
                                       program.getOps<step::WeightOp>().end());
@@ -298,8 +342,10 @@ llvm::Error packWeights(step::ProgramOp program, const TensorSource &tensors, Ou
   for (step::WeightOp weight : weights) {
     if (llvm::Error error = writer.zeros(*weight.getOffset() - writer.written()))
       return error;
-    if (llvm::Error error = Packer(weight, module, tensors).run(writer, progress))
+    Packer packer(weight, module, tensors);
+    if (llvm::Error error = packer.run(writer, progress))
       return error;
+    report.push_back(packer.info());
   }
   if (llvm::Error error = writer.zeros(*program.getWeightBytes() - writer.written()))
     return error;

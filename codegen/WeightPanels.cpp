@@ -38,7 +38,19 @@ static void putHighBits(char *superblock, int64_t lane, int64_t k, uint8_t code,
   *byte = static_cast<char>(*byte | (code >> 4) << (width * (word % words)));
 }
 
-static void packQ8(const float *rows, int64_t kp, int64_t k0, char *out) {
+/// Sum over a group of the squares of what rounding changed: element i is now level(i) * scale.
+template <typename Level> static double squaredError(const float *x, uint16_t scale, Level level) {
+  const float d = f16ToF32(scale);
+  double sum = 0;
+  for (int64_t i = 0; i < kQuantGroup; ++i) {
+    const double change = static_cast<double>(level(i) * d) - x[i];
+    sum += change * change;
+  }
+  return sum;
+}
+
+static double packQ8(const float *rows, int64_t kp, int64_t k0, char *out) {
+  double error = 0;
   for (int64_t lane = 0; lane < kPanelRows; ++lane)
     for (int64_t group = 0; group < 2; ++group) {
       int8_t q[kQuantGroup];
@@ -47,10 +59,14 @@ static void packQ8(const float *rows, int64_t kp, int64_t k0, char *out) {
       for (int64_t i = 0; i < 32; ++i)
         putByte(out, lane, 32 * group + i, static_cast<uint8_t>(q[i]));
       std::memcpy(out + 1024 + (group * 16 + lane) * 2, &scale, 2);
+      error +=
+          squaredError(rows + lane * kp + k0 + 32 * group, scale, [&](int64_t i) { return float(q[i]); });
     }
+  return error;
 }
 
-static void packQ4(const float *rows, int64_t kp, int64_t k0, char *out) {
+static double packQ4(const float *rows, int64_t kp, int64_t k0, char *out) {
+  double error = 0;
   for (int64_t lane = 0; lane < kPanelRows; ++lane)
     for (int64_t group = 0; group < 2; ++group) {
       uint8_t q[kQuantGroup];
@@ -59,16 +75,19 @@ static void packQ4(const float *rows, int64_t kp, int64_t k0, char *out) {
       for (int64_t i = 0; i < 32; ++i)
         putNibble(out, lane, 32 * group + i, q[i]);
       std::memcpy(out + 512 + (group * 16 + lane) * 2, &scale, 2);
+      error +=
+          squaredError(rows + lane * kp + k0 + 32 * group, scale, [&](int64_t i) { return float(q[i] - 8); });
     }
+  return error;
 }
 
-void gemmac::packSuperblock(Format format, const float *rows, int64_t kp, int64_t k0, char *out) {
+double gemmac::packSuperblock(Format format, const float *rows, int64_t kp, int64_t k0, char *out) {
   if (format == Format::Q8P16)
-    packQ8(rows, kp, k0, out);
-  else if (format == Format::Q4P16)
-    packQ4(rows, kp, k0, out);
-  else
-    packFloats(format, rows, kp, k0, out);
+    return packQ8(rows, kp, k0, out);
+  if (format == Format::Q4P16)
+    return packQ4(rows, kp, k0, out);
+  packFloats(format, rows, kp, k0, out);
+  return 0;
 }
 
 BlockRow::BlockRow(DType type, const uint8_t *bytes, int64_t k) : group(blockShape(type).group) {

@@ -11,7 +11,8 @@ namespace gemmac {
 
 /// Lays inputs k0 .. k0+63 of 16 rows of f32 (`rows`: [16][kp], kp a multiple of 64) into the superblock at
 /// `out`: f32p16, bf16p16, f16p16, and q8p16 and q4p16 with the rounding of dialect/gemma/Quantize.h.
-void packSuperblock(step::Format format, const float *rows, int64_t kp, int64_t k0, char *out);
+/// Returns the sum of the squares of what rounding to 8 or 4 bits changed.
+double packSuperblock(step::Format format, const float *rows, int64_t kp, int64_t k0, char *out);
 
 /// One row of an imported tensor taken apart into codes and scales, so that panels can hold its very numbers.
 class BlockRow {

@@ -63,24 +63,77 @@ void quantizeQ8(const float *x, int n, int8_t *q, uint16_t *scale) {
   }
 }
 
-void quantizeQ4(const float *x, int n, uint8_t *q, uint16_t *scale) {
+/// The value of largest magnitude; where both signs have it, the positive one.
+static float extremeOf(const float *x, int n) {
   uint32_t bits = largestMagnitude(x, n);
   float extreme;
   std::memcpy(&extreme, &bits, 4);
-  bool positive = false, negative = false; // both signs there: the positive one decides
+  bool positive = false, negative = false;
   for (int i = 0; i < n; ++i) {
     positive |= x[i] == extreme;
     negative |= x[i] == -extreme;
   }
-  if (negative && !positive)
-    extreme = -extreme;
-  *scale = f32ToF16(extreme / -8.0f);
-  float d = f16ToF32(*scale), inverse = d != 0 ? 1.0f / d : 0.0f;
-  for (int i = 0; i < n; ++i) {
-    float rounded = roundToEven(x[i] * inverse) + 8.0f;
-    rounded = rounded > 15.0f ? 15.0f : rounded < 0.0f ? 0.0f : rounded;
-    q[i] = static_cast<uint8_t>(static_cast<int32_t>(rounded));
+  return negative && !positive ? -extreme : extreme;
+}
+
+static inline float levelQ4(float scaled) {
+  float rounded = roundToEven(scaled);
+  return rounded > 7.0f ? 7.0f : rounded < -8.0f ? -8.0f : rounded;
+}
+
+namespace {
+/// Sums over a group, in eight lanes added in one order, so that every machine gets the same.
+struct Sums {
+  float lanes[8] = {};
+  float total() const {
+    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
   }
+};
+} // namespace
+
+/// The least-squares scale of x for the levels that x * inverse rounds to.
+static float fittedScale(const float (&x)[kQuantGroup], float inverse) {
+  Sums xq, qq;
+  for (int64_t at = 0; at < kQuantGroup; at += 8)
+    for (int lane = 0; lane < 8; ++lane) {
+      float q = levelQ4(x[at + lane] * inverse);
+      xq.lanes[lane] += x[at + lane] * q;
+      qq.lanes[lane] += q * q;
+    }
+  float square = qq.total();
+  return square > 0 ? xq.total() / square : 0;
+}
+
+static float squaredError(const float (&x)[kQuantGroup], float d) {
+  const float inverse = d != 0 ? 1.0f / d : 0.0f;
+  Sums sums;
+  for (int64_t at = 0; at < kQuantGroup; at += 8)
+    for (int lane = 0; lane < 8; ++lane) {
+      float change = levelQ4(x[at + lane] * inverse) * d - x[at + lane];
+      sums.lanes[lane] += change * change;
+    }
+  return sums.total();
+}
+
+void quantizeQ4(const float *x, int n, uint8_t *q, uint16_t *scale) {
+  float group[kQuantGroup] = {};
+  for (int i = 0; i < n; ++i)
+    group[i] = x[i];
+  const float extreme = extremeOf(x, n);
+  *scale = f32ToF16(extreme / -8.0f);
+  float least = squaredError(group, f16ToF32(*scale));
+  for (int step = -9; step <= 9 && least > 0; ++step) {
+    const float divisor = -8.0f + 0.1f * static_cast<float>(step);
+    const uint16_t candidate = f32ToF16(fittedScale(group, divisor / extreme));
+    const float error = squaredError(group, f16ToF32(candidate));
+    if (error < least) {
+      least = error;
+      *scale = candidate;
+    }
+  }
+  const float d = f16ToF32(*scale), inverse = d != 0 ? 1.0f / d : 0.0f;
+  for (int i = 0; i < n; ++i)
+    q[i] = static_cast<uint8_t>(static_cast<int32_t>(levelQ4(x[i] * inverse) + 8.0f));
 }
 
 } // namespace gemmac

@@ -14,6 +14,7 @@
 #include "passes/FuseSelection.h"
 #include "passes/Pipelines.h"
 #include "passes/lower/StepPasses.h"
+#include "tools/gemmac/WeightTable.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -30,26 +31,30 @@ namespace gemmac {
 
 namespace {
 
-/// Seconds of each stage, printed by --time and -v.
+/// What is done, printed by -v when a stage ends, and its seconds, by --time.
 class StageTimer {
 public:
-  explicit StageTimer(bool print) : print(print) {}
-  void stage(llvm::StringRef name) {
+  StageTimer(bool names, bool seconds) : names(names), seconds(seconds) {}
+  void stage(const llvm::Twine &name) {
     auto now = std::chrono::steady_clock::now();
-    if (print)
-      llvm::errs() << llvm::format("%8.3f s  ", std::chrono::duration<double>(now - last).count()) << name << "\n";
+    if (seconds)
+      llvm::errs() << llvm::format("%8.3f s  ", std::chrono::duration<double>(now - last).count());
+    else if (names)
+      llvm::errs() << "gemmac: done: ";
+    if (seconds || names)
+      llvm::errs() << name << "\n";
     last = now;
   }
 
 private:
-  bool print;
+  bool names, seconds;
   std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
 };
 
 /// One compilation: the checkpoint and the IR at its present level.
 class Compilation {
 public:
-  explicit Compilation(const Options &options) : options(options), timer(options.time || options.verbose) {}
+  explicit Compilation(const Options &options) : options(options), timer(options.verbose, options.time) {}
   llvm::Error run();
 
 private:
@@ -62,10 +67,10 @@ private:
   llvm::Error runPipeline(llvm::StringRef what, llvm::function_ref<void(mlir::OpPassManager &)> build);
   ManifestOptions manifestOptions() const;
   void printEstimate();
-  template <typename Op> std::string print(Op op) {
+  std::string print() {
     std::string text;
     llvm::raw_string_ostream os(text);
-    op->print(os, mlir::OpPrintingFlags().assumeVerified());
+    module->print(os, mlir::OpPrintingFlags().assumeVerified());
     os << "\n";
     return os.str();
   }
@@ -120,7 +125,7 @@ llvm::Error Compilation::optimise() {
   module = importText(*context, checkpoint);
   timer.stage("import");
   if (!options.saveTemps.empty() || options.emit == EmitKind::Gemma)
-    if (llvm::Error error = saveTemp("gemma.mlir", print(module.get())))
+    if (llvm::Error error = saveTemp("gemma.mlir", print()))
       return error;
   if (options.emit == EmitKind::Gemma)
     return llvm::Error::success();
@@ -128,7 +133,7 @@ llvm::Error Compilation::optimise() {
   if (llvm::Error error = runPipeline("fusion", [&](mlir::OpPassManager &pm) { buildGemmaPipeline(pm, fuse, quant); }))
     return error;
   timer.stage("fuse");
-  return saveTemp("fused.mlir", options.saveTemps.empty() ? "" : print(module.get()));
+  return saveTemp("fused.mlir", options.saveTemps.empty() ? "" : print());
 }
 
 llvm::Error Compilation::lower() {
@@ -142,7 +147,7 @@ llvm::Error Compilation::lower() {
     return error;
   program = *module->getOps<step::ProgramOp>().begin();
   timer.stage("plan the step");
-  return saveTemp("step.mlir", options.saveTemps.empty() ? "" : print(program));
+  return saveTemp("step.mlir", options.saveTemps.empty() ? "" : print());
 }
 
 ManifestOptions Compilation::manifestOptions() const {
@@ -195,8 +200,10 @@ llvm::Error Compilation::generate() {
     if (terminal && total > (256u << 20))
       llvm::errs() << llvm::format("\rpacking weights: %.1f of %.1f GB", done / 1e9, total / 1e9) << (done >= total ? "\n" : "");
   };
-  if (llvm::Error error = writeExecutable(options.output, elf->getMemBufferRef(), program, checkpoint, progress))
+  WeightReport report;
+  if (llvm::Error error = writeExecutable(options.output, elf->getMemBufferRef(), program, checkpoint, progress, report))
     return error;
+  printWeightReport(report, options.verbose, llvm::errs());
   timer.stage("pack weights");
   return llvm::Error::success();
 }
@@ -255,7 +262,7 @@ llvm::Error Compilation::run() {
   if (llvm::Error error = optimise())
     return error;
   if (options.emit == EmitKind::Gemma || options.emit == EmitKind::Fused)
-    return finishText(print(module.get()));
+    return finishText(print());
   if (llvm::Error error = lower())
     return error;
   if (options.estimate) {
@@ -263,7 +270,7 @@ llvm::Error Compilation::run() {
     return llvm::Error::success();
   }
   if (options.emit == EmitKind::Step)
-    return finishText(print(program));
+    return finishText(print()); // with the weights that the program's are made of
   return generate();
 }
 

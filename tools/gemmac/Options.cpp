@@ -123,6 +123,9 @@ static llvm::Expected<Options> toOptions(const Table &table) {
   options.estimate = table.estimate;
   options.saveTemps = table.saveTemps;
   options.chatTemplate = table.chatTemplate;
+  if (options.estimate && (options.emit == EmitKind::Gemma || options.emit == EmitKind::Fused))
+    return usageError("--estimate: found --emit=" + table.emit +
+                      ", which ends before memory is planned; leave one of them out");
   if (options.model.empty())
     return usageError("no model given; usage: gemmac MODEL -o OUT (gemmac --help)");
   if (options.output.empty() && (options.emit == EmitKind::Exe || options.emit == EmitKind::Obj) && !options.estimate)

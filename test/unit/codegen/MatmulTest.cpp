@@ -94,6 +94,7 @@ TEST_P(Matmul, MatchesReference) {
       checkProduct(target, kind.first, kind.second, shape, rows);
   checkProduct(target, kind.first, kind.second, {16, 24, 16}, 4);
   checkProduct(target, kind.first, kind.second, {80, 96, 80}, 5);
+  checkProduct(target, kind.first, kind.second, {256, 192, 128}, 1); // panels side by side
 }
 
 std::string kindName(const testing::TestParamInfo<Matmul::ParamType> &info) {
@@ -112,11 +113,19 @@ INSTANTIATE_TEST_SUITE_P(
                                      Kind("f16p16", "f32"), Kind("q8p16", "f32"), Kind("q8p16", "bf16"),
                                      Kind("q8p16", "i8"), Kind("q4p16", "f32"), Kind("q4p16", "i8"))),
     kindName);
+INSTANTIATE_TEST_SUITE_P(
+    Blocks, Matmul,
+    testing::Combine(testing::ValuesIn(runnableTargets()),
+                     testing::Values(Kind("q5p16", "f32"), Kind("q5p16", "i8"), Kind("q4mp16", "f32"),
+                                     Kind("q4mp16", "i8"), Kind("q5mp16", "f32"), Kind("q5mp16", "i8"),
+                                     Kind("q4kp16", "bf16"), Kind("q4kp16", "i8"), Kind("q5kp16", "f32"),
+                                     Kind("q5kp16", "i8"), Kind("q6kp16", "f32"), Kind("q6kp16", "i8"))),
+    kindName);
 
 /// int8 sums are exact and floats are fused the same way everywhere: the targets agree to the bit.
 TEST(MatmulTargets, AgreeBitwise) {
-  for (Kind kind :
-       {Kind("q4p16", "i8"), Kind("q8p16", "i8"), Kind("q4p16", "f32"), Kind("bf16p16", "bf16")}) {
+  for (Kind kind : {Kind("q4p16", "i8"), Kind("q8p16", "i8"), Kind("q4p16", "f32"), Kind("bf16p16", "bf16"),
+                    Kind("q5p16", "i8"), Kind("q6kp16", "i8"), Kind("q5kp16", "i8"), Kind("q4mp16", "f32")}) {
     std::vector<float> first;
     for (const std::string &target : runnableTargets()) {
       PackedWeight w = randomWeight(kind.first, 64, 192, 3);

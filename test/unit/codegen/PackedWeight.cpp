@@ -2,6 +2,7 @@
 #include "test/unit/codegen/PackedWeight.h"
 
 #include "dialect/gemma/Quantize.h"
+#include "frontend/GgmlBlocks.h"
 
 #include <algorithm>
 #include <cmath>
@@ -112,6 +113,106 @@ void Packer::pack() {
       grouped ? group(row, column) : element(row, column);
 }
 
+/// Imported blocks in panels: bits of a code, its bias, inputs with one scale, and the kind of scales.
+struct Codes {
+  const char *format;
+  int bits, bias, group;
+  char scales; ///< 'f': f16; 'm': f16 and minimum; 'k': Q4_K, Q5_K; '6': Q6_K
+};
+constexpr Codes kCodes[] = {{"q5p16", 5, 16, 32, 'f'}, {"q4mp16", 4, 0, 32, 'm'}, {"q5mp16", 5, 0, 32, 'm'},
+                            {"q4kp16", 4, 0, 32, 'k'}, {"q5kp16", 5, 0, 32, 'k'}, {"q6kp16", 6, 32, 16, '6'}};
+
+const Codes *codesOf(const std::string &format) {
+  for (const Codes &codes : kCodes)
+    if (format == codes.format)
+      return &codes;
+  return nullptr;
+}
+
+int64_t codesSuperblock(const Codes &codes) { return codes.bits * 128 + (codes.scales == 'f' ? 64 : 128); }
+
+/// Draws codes, scales and minima of a superblock's row, writes them and sets the values they stand for.
+void packCodes(const Codes &codes, std::mt19937 &random, char *block, int64_t lane, double *values,
+               int64_t count) {
+  auto draw = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  auto putHalf = [&](int64_t at, float x) {
+    uint16_t bits = f32ToF16(x);
+    std::memcpy(block + at, &bits, 2);
+    return static_cast<double>(f16ToF32(bits));
+  };
+  const int64_t scales = codes.bits * 128;
+  const double d = putHalf(scales + lane * 2, 0.002f * static_cast<float>(draw(1, 40)));
+  double dmin =
+      codes.scales == 'k' ? putHalf(scales + 32 + lane * 2, 0.003f * static_cast<float>(draw(1, 40))) : 0;
+  for (int64_t g = 0; g < 64 / codes.group; ++g) {
+    double scale = d, minimum = 0;
+    if (codes.scales == 'f' || codes.scales == 'm')
+      scale = putHalf(scales + (g * 16 + lane) * 2, 0.002f * static_cast<float>(draw(-40, 40)));
+    if (codes.scales == 'm')
+      minimum = putHalf(scales + 64 + (g * 16 + lane) * 2, 0.03f * static_cast<float>(draw(-40, 40)));
+    if (codes.scales == 'k') {
+      int s = draw(0, 63), m = draw(0, 63);
+      block[scales + 64 + g * 16 + lane] = static_cast<char>(s);
+      block[scales + 96 + g * 16 + lane] = static_cast<char>(m);
+      scale = d * s;
+      minimum = -dmin * m;
+    }
+    if (codes.scales == '6') {
+      int s = draw(-128, 127);
+      block[scales + 32 + g * 16 + lane] = static_cast<char>(s);
+      scale = d * s;
+    }
+    for (int64_t i = g * codes.group; i < (g + 1) * codes.group; ++i) {
+      int code = draw(0, (1 << codes.bits) - 1), high = codes.bits - 4, word = static_cast<int>(i / 4);
+      block[i / 8 * 64 + lane * 4 + i % 4] |= static_cast<char>((code & 15) << (i % 8 < 4 ? 0 : 4));
+      if (high > 0)
+        block[512 + word / (8 / high) * 64 + lane * 4 + i % 4] |=
+            static_cast<char>((code >> 4) << (high * (word % (8 / high))));
+      if (i < count)
+        values[i] = scale * (code - codes.bias) + minimum;
+    }
+  }
+}
+
+PackedWeight randomCodes(const Codes &codes, int64_t n, int64_t k, unsigned seed, int64_t experts) {
+  std::mt19937 random(seed);
+  const int64_t size = codesSuperblock(codes), superblocks = up(k, 64) / 64;
+  PackedWeight w{codes.format, n, k, experts, {}, std::vector<double>(static_cast<size_t>(experts * n * k))};
+  w.bytes.resize(static_cast<size_t>(experts * n / 16 * superblocks * size));
+  for (int64_t row = 0; row < experts * n; ++row)
+    for (int64_t t = 0; t < superblocks; ++t)
+      packCodes(codes, random, w.bytes.data() + (row / 16 * superblocks + t) * size, row % 16,
+                w.values.data() + row * k + t * 64, k - t * 64);
+  return w;
+}
+
+/// Rows of GGUF's blocks: random bytes with sane scales, whose values the frontend decodes.
+PackedWeight randomBlocks(const std::string &format, DType type, int64_t n, int64_t k, unsigned seed) {
+  std::mt19937 random(seed);
+  const BlockShape &shape = blockShape(type);
+  PackedWeight w{format, n, k, 1, {}, {}};
+  for (int64_t i = 0; i < n * k / shape.elements; ++i) {
+    std::vector<uint8_t> block(static_cast<size_t>(shape.bytes));
+    for (uint8_t &byte : block)
+      byte = static_cast<uint8_t>(random());
+    uint16_t d = f32ToF16(0.01f), m = f32ToF16(-0.3f);
+    std::memcpy(block.data() + (type == DType::Q6_K ? 208 : 0), &d, 2);
+    if (shape.minimum)
+      std::memcpy(block.data() + 2, &m, 2);
+    std::vector<float> values(static_cast<size_t>(shape.elements));
+    decodeBlock(type, block.data(), values.data());
+    w.bytes.insert(w.bytes.end(), block.begin(), block.end());
+    w.values.insert(w.values.end(), values.begin(), values.end());
+  }
+  w.bytes.resize(static_cast<size_t>(up(static_cast<int64_t>(w.bytes.size()), 64)));
+  return w;
+}
+
+constexpr std::pair<const char *, DType> kRowBlocks[] = {
+    {"rows_q4_0", DType::Q4_0}, {"rows_q4_1", DType::Q4_1}, {"rows_q5_0", DType::Q5_0},
+    {"rows_q5_1", DType::Q5_1}, {"rows_q8_0", DType::Q8_0}, {"rows_q4_k", DType::Q4_K},
+    {"rows_q5_k", DType::Q5_K}, {"rows_q6_k", DType::Q6_K}};
+
 int64_t matrixSize(const std::string &format, int64_t n, int64_t k) {
   int64_t superblocks = n / 16 * (up(k, 64) / 64);
   if (format == "f32p16")
@@ -135,6 +236,11 @@ std::string PackedWeight::fields(int64_t tile) const {
 }
 
 PackedWeight randomWeight(const std::string &format, int64_t n, int64_t k, unsigned seed, int64_t experts) {
+  if (const Codes *codes = codesOf(format))
+    return randomCodes(*codes, n, k, seed, experts);
+  for (auto [name, type] : kRowBlocks)
+    if (format == name)
+      return randomBlocks(format, type, n, k, seed);
   std::mt19937 random(seed);
   std::normal_distribution<double> normal;
   PackedWeight w{format, n, k, experts, {}, {}};

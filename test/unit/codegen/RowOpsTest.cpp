@@ -208,6 +208,29 @@ TEST_P(RowOps, Embed) {
     }
 }
 
+/// Imported blocks: rows are whole blocks, and some formats gather from panels.
+TEST_P(RowOps, EmbedFromBlocks) {
+  for (const char *format :
+       {"rows_q4_0", "rows_q4_1", "rows_q5_0", "rows_q5_1", "rows_q8_0", "rows_q4_k", "rows_q5_k",
+        "rows_q6_k", "q5p16", "q4mp16", "q5mp16", "q4kp16", "q5kp16", "q6kp16"}) {
+    const int64_t k = 512;
+    PackedWeight w = randomWeight(format, 48, k, 9);
+    TestProgram p(Options{64, 3});
+    Buffer y = p.buffer("y", 3, k);
+    p.weight("w", w.fields(16), w.bytes);
+    p.phase("\"op\" rows(all) cols(1) by_row do {\n  step.embed " + y.name +
+            ", @w {scale = 4.0} : " + y.type + "\n}");
+    p.compile(GetParam());
+    std::vector<int32_t> tokens{0, 47, 18};
+    p.run(3, 2, 0, tokens);
+    std::vector<double> expected;
+    for (int32_t token : tokens)
+      for (int64_t i = 0; i < k; ++i)
+        expected.push_back(4 * w.at(0, token, i));
+    expectClose(p.f32(y), expected, kUlp, std::string("embed ") + format);
+  }
+}
+
 std::string targetName(const testing::TestParamInfo<std::string> &info) {
   std::string name = info.param;
   for (char &c : name)

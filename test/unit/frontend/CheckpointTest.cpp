@@ -121,13 +121,13 @@ TEST(Checkpoint, RefusesTensorsThatDoNotFit) {
   EXPECT_EQ(problemWith([&](MicroCheckpoint &micro) { micro.tensors.erase(name); }),
             "model.safetensors: " + name +
                 ": missing, expected a tensor of shape [8, 16] (hidden_size by heads x "
-                "head_dim); the download is incomplete, or config.json is of another model");
+                "head_dim); the download is incomplete, or the configuration is of another model");
   EXPECT_EQ(problemWith([&](MicroCheckpoint &micro) {
               micro.tensors[name] = brain({16, 8});
             }),
             "model.safetensors: " + name +
                 ": found shape [16, 8], expected [8, 16] (hidden_size by heads x head_dim) "
-                "by the sizes in config.json");
+                "by the sizes in the configuration");
   EXPECT_EQ(problemWith([&](MicroCheckpoint &micro) { micro.tensors[name].dtype = "I16"; }),
             "model.safetensors: " + name + ": found dtype I16, expected BF16, F16 or F32");
   EXPECT_EQ(
@@ -174,11 +174,11 @@ TEST(Checkpoint, RefusesOtherPaths) {
       contains(refused(directory.file("none")), "none: no such file or directory; give a Hugging Face"));
   EXPECT_TRUE(contains(refused(directory.str()), "is an empty directory, expected config.json in it"));
   EXPECT_TRUE(contains(refused("/dev/null"), "/dev/null: is not a directory"));
-  EXPECT_TRUE(contains(refused(directory.write("a.txt", "text")), "a.txt: is a file, expected a directory"));
+  EXPECT_TRUE(contains(refused(directory.write("a.txt", "text")), "a.txt: is neither a directory nor a GGUF file"));
   EXPECT_TRUE(contains(refused(directory.str()), "config.json: no such file"));
-  EXPECT_TRUE(contains(refused(directory.write("b", "GGUF....")), "b: GGUF is not supported yet"));
-  EXPECT_TRUE(contains(refused(directory.write("c.gguf", "")), "c.gguf: GGUF is not supported yet"));
-  EXPECT_TRUE(contains(refused(directory.str()), "c.gguf, and GGUF is not supported yet"));
+  EXPECT_TRUE(contains(refused(directory.write("b", "GGUF....")), "b: header: found 8 bytes, expected at least 24"));
+  EXPECT_TRUE(contains(refused(directory.write("c.gguf", "")), "c.gguf: header: found 0 bytes, expected at least 24"));
+  EXPECT_TRUE(contains(refused(directory.str()), "the directory holds a GGUF file; give that file itself"));
 }
 
 TEST(Checkpoint, FailuresCarryTheExitCode) {
