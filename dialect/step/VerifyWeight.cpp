@@ -110,10 +110,13 @@ private:
         return report(source, (experts > 0 ? std::to_string(experts) + "x" : "") + "Nx" + std::to_string(k));
       // The padded rows of each part: no more than n of them before, and n is at most 2^44.
       int64_t rows = shape[rank - 2], parts = op.getInterleave() && experts > 0 ? 2 : 1;
-      bool uneven = op.getInterleave() && first.getShape()[rank - 2] != rows;
+      int64_t each = static_cast<int64_t>(llvm::alignTo(rows / parts, tile));
+      bool uneven = op.getInterleave() &&
+                    each != static_cast<int64_t>(llvm::alignTo(first.getShape()[rank - 2] / parts, tile));
       if (rows % parts != 0 || uneven)
-        return report(source, uneven ? "as many rows as the first source" : "an even number of rows");
-      padded += parts * static_cast<int64_t>(llvm::alignTo(rows / parts, tile));
+        return report(source,
+                      uneven ? "as many rows, padded, as the first source" : "an even number of rows");
+      padded += parts * each;
       if (padded > n)
         break;
     }

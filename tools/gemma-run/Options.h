@@ -13,9 +13,12 @@ enum class Level { Gemma, Fused, Step };
 enum class Entry { All, Last, Decode };
 
 struct RunOptions {
-  llvm::cl::opt<std::string> model{llvm::cl::Positional, llvm::cl::Required, llvm::cl::desc("MODEL"),
-                                   llvm::cl::value_desc("checkpoint directory")};
-  llvm::cl::opt<Level> level{"level", llvm::cl::desc("which IR to run"), llvm::cl::init(Level::Gemma),
+  llvm::cl::opt<std::string> model{llvm::cl::Positional, llvm::cl::Required,
+                                   llvm::cl::desc("MODEL (a checkpoint, or a module *.mlir)")};
+  llvm::cl::opt<std::string> checkpoint{"checkpoint", llvm::cl::desc("where the weights of a module are"),
+                                        llvm::cl::value_desc("MODEL")};
+  llvm::cl::opt<Level> level{"level", llvm::cl::desc("which IR to run (default: gemma, or the module's)"),
+                             llvm::cl::init(Level::Gemma),
                              llvm::cl::values(clEnumValN(Level::Gemma, "gemma", "the imported model"),
                                               clEnumValN(Level::Fused, "fused", "after the gemma passes"),
                                               clEnumValN(Level::Step, "step", "the planned step"))};

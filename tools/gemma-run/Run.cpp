@@ -1,14 +1,15 @@
 #include "tools/gemma-run/Run.h"
 
 #include "dialect/interp/step/StepInterpreter.h"
-#include "frontend/Checkpoint.h"
 #include "frontend/Diagnostic.h"
 #include "frontend/ImportText.h"
 #include "passes/Pipelines.h"
 #include "tools/gemma-run/Npy.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -16,6 +17,10 @@
 #include <numeric>
 
 using namespace gemmac;
+
+Run::Run(const RunOptions &options) : options(options), context(mlir::MLIRContext::Threading::DISABLED) {
+  context.loadDialect<gemma::GemmaDialect, step::StepDialect, mlir::func::FuncDialect>();
+}
 
 std::vector<Run::Piece> Run::pieces(int64_t most) const {
   size_t count = ids.size(), limit = options.entry == Entry::Decode ? 1 : static_cast<size_t>(most);
@@ -38,7 +43,7 @@ std::vector<Run::Piece> Run::pieces(int64_t most) const {
 }
 
 llvm::StringRef Run::entryName(const Piece &piece) const {
-  if (options.level == Level::Gemma)
+  if (level == Level::Gemma)
     return "forward";
   if (options.entry == Entry::Decode)
     return "decode";
@@ -97,8 +102,8 @@ llvm::Error Run::finish() {
   return llvm::Error::success();
 }
 
-llvm::Error Run::runGemma(mlir::ModuleOp module, const TensorSource &source) {
-  Interpreter interpreter(module, &source);
+llvm::Error Run::runGemma() {
+  Interpreter interpreter(*module, checkpoint ? checkpoint->tensors.get() : nullptr);
   interpreter.setObserver([&](mlir::Operation *op, llvm::ArrayRef<Tensor> results) {
     return results.empty() || observe(placeOf(op), placeOf(op), results.front());
   });
@@ -115,13 +120,14 @@ llvm::Error Run::runGemma(mlir::ModuleOp module, const TensorSource &source) {
   return finish();
 }
 
-llvm::Error Run::runStep(mlir::ModuleOp module, const TensorSource &source, int64_t vocab) {
-  auto programs = module.getOps<step::ProgramOp>();
+llvm::Error Run::runStep() {
+  auto programs = module->getOps<step::ProgramOp>();
   if (programs.empty())
     return machineError("the lowering left no step.program");
   step::ProgramOp program = *programs.begin();
+  auto vocab = (*module)->getAttrOfType<mlir::IntegerAttr>("gemma.vocab");
   StepRunOptions runOptions{options.order, options.seed, std::clamp<int64_t>(options.workers, 1, 256)};
-  StepInterpreter interpreter(program, module, &source, runOptions);
+  StepInterpreter interpreter(program, *module, checkpoint ? checkpoint->tensors.get() : nullptr, runOptions);
   interpreter.setObserver([&](step::PhaseOp phase, llvm::ArrayRef<PhaseResult> results) {
     bool go = true;
     for (const PhaseResult &result : results)
@@ -135,23 +141,26 @@ llvm::Error Run::runStep(mlir::ModuleOp module, const TensorSource &source, int6
     if (stopped || dumpError)
       break;
     int64_t rows = options.entry == Entry::All ? static_cast<int64_t>(piece.tokens.size()) : 1;
-    if (!values->empty()) // columns behind the vocabulary are padding
-      append(values->data(), rows, static_cast<int64_t>(values->size()) / rows, vocab);
+    const int64_t columns = static_cast<int64_t>(values->size()) / rows; // behind the vocabulary is padding
+    if (!values->empty())
+      append(values->data(), rows, columns,
+             vocab ? std::clamp<int64_t>(vocab.getInt(), 1, columns) : columns);
   }
   return finish();
 }
 
-/// Runs the pipelines of the level on the imported module.
-llvm::Error Run::lower(mlir::ModuleOp module) {
-  if (options.level == Level::Gemma)
+/// Runs the pipelines between the module's level and the one to run.
+llvm::Error Run::lower() {
+  if (level == has)
     return llvm::Error::success();
   std::string problem;
   std::optional<FuseSelection> fuse = FuseSelection::parse(options.fuse, problem);
   if (!fuse)
     return usageError(problem);
-  mlir::PassManager manager(module.getContext());
-  buildGemmaPipeline(manager, *fuse, options.quantize);
-  if (options.level == Level::Step) {
+  mlir::PassManager manager(module->getContext());
+  if (has == Level::Gemma)
+    buildGemmaPipeline(manager, *fuse, options.quantize);
+  if (level == Level::Step) {
     StepOptions step;
     step.context = options.context;
     step.chunk = options.chunk;
@@ -159,14 +168,46 @@ llvm::Error Run::lower(mlir::ModuleOp module) {
     step.kv = options.kv;
     buildStepPipeline(manager, step);
   }
-  if (mlir::failed(manager.run(module)))
-    return machineError("the pipeline failed");
+  if (mlir::failed(manager.run(*module)))
+    return inputError(options.model, "", "the pipeline failed (see the messages above)");
   if (options.noPlan)
-    module.walk([](mlir::Operation *op) {
+    module->walk([](mlir::Operation *op) {
       for (llvm::StringRef name : {"offset", "k_offset", "v_offset"})
         if (llvm::isa<step::BufferOp, step::CacheOp>(op))
           op->removeAttr(name);
     });
+  return llvm::Error::success();
+}
+
+llvm::Error Run::loadModel() {
+  if (!options.checkpoint.empty())
+    return usageError("--checkpoint goes with a module; '" + options.model + "' is a checkpoint itself");
+  auto loaded = loadCheckpoint(options.model);
+  if (!loaded)
+    return loaded.takeError();
+  checkpoint.emplace(std::move(*loaded));
+  module = importText(context, *checkpoint);
+  if (mlir::failed(mlir::verify(*module)))
+    return machineError("the imported module is not valid");
+  return llvm::Error::success();
+}
+
+/// A module at any level, told by what is in it. Without --checkpoint its weights are literals or random.
+llvm::Error Run::loadModule() {
+  if (!options.checkpoint.empty()) {
+    auto loaded = loadCheckpoint(options.checkpoint);
+    if (!loaded)
+      return loaded.takeError();
+    checkpoint.emplace(std::move(*loaded));
+  }
+  module = mlir::parseSourceFile<mlir::ModuleOp>(options.model, &context);
+  if (!module)
+    return inputError(options.model, "", "no valid module (see the messages above)");
+  auto isEntry = [](mlir::func::FuncOp function) { return function->hasAttr("gemma.entry"); };
+  if (!module->getOps<step::ProgramOp>().empty())
+    has = Level::Step;
+  else if (llvm::any_of(module->getOps<mlir::func::FuncOp>(), isEntry))
+    has = Level::Fused;
   return llvm::Error::success();
 }
 
@@ -176,26 +217,23 @@ llvm::Error Run::operator()() {
   if (!options.dumpDir.empty())
     if (std::error_code failure = llvm::sys::fs::create_directories(options.dumpDir))
       return machineError("cannot make '" + options.dumpDir + "': " + failure.message());
-  auto checkpoint = loadCheckpoint(options.model);
-  if (!checkpoint)
-    return checkpoint.takeError();
-  const ModelConfig &config = checkpoint->config;
+  bool text = llvm::StringRef(options.model).ends_with(".mlir");
+  if (llvm::Error error = text ? loadModule() : loadModel())
+    return error;
+  level = options.level.getNumOccurrences() ? options.level : has;
+  if (level < has)
+    return usageError("--level: the module is further on already, leave the option out");
+  if (options.quantize != gemma::Quant::None && (level == Level::Gemma || has != Level::Gemma))
+    return usageError("--quantize needs an imported model and --level=fused or step");
   for (int32_t id : options.ids)
-    ids.push_back(llvm::is_contained(config.placeholders, id) ? static_cast<int32_t>(config.pad) : id);
-  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-  context.loadDialect<gemma::GemmaDialect, step::StepDialect>();
-  mlir::OwningOpRef<mlir::ModuleOp> module = importText(context, *checkpoint);
-  if (mlir::failed(mlir::verify(*module)))
-    return machineError("the imported module is not valid");
-  if (options.level == Level::Gemma && options.quantize != gemma::Quant::None)
-    return usageError("--quantize needs --level=fused or step");
-  if (llvm::Error error = lower(*module))
+    ids.push_back(checkpoint && llvm::is_contained(checkpoint->config.placeholders, id)
+                      ? static_cast<int32_t>(checkpoint->config.pad)
+                      : id);
+  if (llvm::Error error = lower())
     return error;
   if (options.printIr) {
     module->print(llvm::outs());
     return llvm::Error::success();
   }
-  if (options.level == Level::Step)
-    return runStep(*module, *checkpoint->tensors, config.vocab);
-  return runGemma(*module, *checkpoint->tensors);
+  return level == Level::Step ? runStep() : runGemma();
 }

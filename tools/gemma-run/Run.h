@@ -1,8 +1,9 @@
-// One run of gemma-run: builds the IR of the level, feeds the ids in pieces, collects logits, dumps and
-// stops.
+// One run of gemma-run: loads or builds the IR of the level, feeds the ids in pieces, collects logits, dumps
+// and stops.
 #pragma once
 
 #include "dialect/interp/Interpreter.h"
+#include "frontend/Checkpoint.h"
 #include "tools/gemma-run/Options.h"
 
 #include <optional>
@@ -11,7 +12,7 @@ namespace gemmac {
 
 class Run {
 public:
-  explicit Run(const RunOptions &options) : options(options) {}
+  explicit Run(const RunOptions &options);
   llvm::Error operator()();
 
 private:
@@ -25,16 +26,22 @@ private:
   /// The function or entry that runs `piece`.
   llvm::StringRef entryName(const Piece &piece) const;
 
-  llvm::Error lower(mlir::ModuleOp module);
-  llvm::Error runGemma(mlir::ModuleOp module, const TensorSource &source);
-  llvm::Error runStep(mlir::ModuleOp module, const TensorSource &source, int64_t vocab);
+  llvm::Error loadModel();
+  llvm::Error loadModule();
+  llvm::Error lower();
+  llvm::Error runGemma();
+  llvm::Error runStep();
   /// Dumps and stops as the options say; false stops.
   bool observe(llvm::StringRef name, llvm::StringRef file, const Tensor &value);
   void append(const float *row, int64_t rows, int64_t stride, int64_t columns);
   llvm::Error finish();
 
   const RunOptions &options;
-  std::vector<int32_t> ids; ///< what runs: --ids, soft tokens as pad
+  mlir::MLIRContext context;
+  std::optional<Checkpoint> checkpoint; ///< none: a module that needs no file
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  Level has = Level::Gemma, level = Level::Gemma; ///< of the module as loaded, and the one to run
+  std::vector<int32_t> ids;                       ///< what runs: --ids, soft tokens as pad
   std::optional<llvm::Error> dumpError;
   std::optional<Tensor> stopped;
   Tensor logits;

@@ -1,5 +1,6 @@
-// gemma-run: runs a checkpoint in a reference interpreter, at one of the IR levels, and writes logits or any
-// value on the way. For tests and for finding the op at which a compiled model departs from its meaning.
+// gemma-run: runs a checkpoint, or a module made of one, in a reference interpreter, at one of the IR levels,
+// and writes logits or any value on the way. For tests and for finding the op at which a compiled model
+// departs from its meaning. Modules are MLIR text, which is trusted input.
 #include "tools/gemma-run/Options.h"
 #include "tools/gemma-run/Run.h"
 

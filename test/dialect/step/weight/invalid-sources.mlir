@@ -83,12 +83,12 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 
 // -----
 
-// weight_c5_interleaved: sources that are interleaved have equally many rows
+// weight_c5_interleaved: sources that are interleaved have equally many rows, padding included
 gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
 // expected-note @+1 {{source defined here}}
 gemma.weight @b {random = 1 : i64} : tensor<32x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
-  // expected-error @+1 {{'step.weight' op source @b has shape 32x64, expected as many rows as the first source}}
+  // expected-error @+1 {{'step.weight' op source @b has shape 32x64, expected as many rows, padded, as the first source}}
   step.weight @w f32p16 {n = 96, k = 64, tile = 32, sources = [@a, @b], interleave}
 }
 
@@ -155,4 +155,12 @@ gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op bytes is 1, expected 16384 for 64 rows of 64 in f32p16}}
   step.weight @w f32p16 {n = 64, k = 64, tile = 64, sources = [@a], offset = 0 : i64, bytes = 1 : i64}
+}
+
+// -----
+
+gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @b {random = 1 : i64} : tensor<40x64xf32>
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.weight @w f32p16 {n = 128, k = 64, tile = 32, sources = [@a, @b], interleave}
 }
