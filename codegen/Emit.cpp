@@ -4,7 +4,7 @@
 #include "codegen/OutputFile.h"
 #include "codegen/TokenizerSection.h"
 #include "codegen/WeightPack.h"
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 #include "runtime/PayloadFormat.h"
 
 #include "llvm/ADT/StringExtras.h"

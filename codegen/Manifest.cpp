@@ -2,8 +2,8 @@
 #include "codegen/Manifest.h"
 
 #include "dialect/gemma/Gemma.h"
+#include "dialect/step/Layout.h"
 #include "frontend/Diagnostic.h"
-#include "passes/plan/Layout.h"
 #include "runtime/Abi.h"
 
 #include "llvm/ADT/StringSet.h"

@@ -1,12 +1,12 @@
-// See WeightPack.h. Layouts: docs/architecture.md, sizes: passes/plan/Layout.h.
+// See WeightPack.h. Layouts: docs/architecture.md, sizes: dialect/step/Layout.h.
 #include "codegen/WeightPack.h"
 
 #include "codegen/WeightPanels.h"
 #include "dialect/gemma/Gemma.h"
 #include "dialect/gemma/Quantize.h"
+#include "dialect/step/Layout.h"
 #include "frontend/Diagnostic.h"
 #include "frontend/GgmlBlocks.h"
-#include "passes/plan/Layout.h"
 
 #include "llvm/Support/Parallel.h"
 

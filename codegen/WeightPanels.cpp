@@ -2,8 +2,8 @@
 #include "codegen/WeightPanels.h"
 
 #include "dialect/gemma/Quantize.h"
+#include "dialect/step/Layout.h"
 #include "frontend/GgmlBlocks.h"
-#include "passes/plan/Layout.h"
 
 #include <cstring>
 

@@ -3,7 +3,7 @@
 // (slots < context) is read in the order of positions, so that a result never depends on where the ring
 // happens to be.
 #include "codegen/cpu/PhaseEmitter.h"
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 
 using namespace mlir;
 

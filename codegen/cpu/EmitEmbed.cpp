@@ -3,7 +3,7 @@
 #include "codegen/cpu/PanelReader.h"
 #include "codegen/cpu/PhaseEmitter.h"
 #include "codegen/cpu/RowBlocks.h"
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 
 using namespace mlir;
 

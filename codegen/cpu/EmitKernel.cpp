@@ -4,7 +4,7 @@
 // arithmetic: blocks of rows that share the unpacking of two panels.
 #include "codegen/cpu/Kernel.h"
 #include "codegen/cpu/PhaseEmitter.h"
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 
 using namespace mlir;
 

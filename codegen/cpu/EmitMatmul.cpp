@@ -1,7 +1,7 @@
 // step.matmul: the call of a kernel for the task's rows of the weight. The kernels are made by
 // EmitKernel*.cpp, once for each format and kind of activation.
 #include "codegen/cpu/PhaseEmitter.h"
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 
 using namespace mlir;
 

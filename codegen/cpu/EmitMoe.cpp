@@ -1,6 +1,6 @@
 // Mixture of experts, gemma4.md (20)-(22): choosing, multiplying with the chosen, adding up.
 #include "codegen/cpu/PhaseEmitter.h"
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 
 using namespace mlir;
 

@@ -1,6 +1,6 @@
-// step.pack: activations in the form that the products read (passes/plan/Layout.h).
+// step.pack: activations in the form that the products read (dialect/step/Layout.h).
 #include "codegen/cpu/PhaseEmitter.h"
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 
 using namespace mlir;
 

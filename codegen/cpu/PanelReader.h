@@ -1,10 +1,10 @@
-// Reads panels that hold small integers (PanelCodes of passes/plan/Layout.h) inside generated code: codes,
+// Reads panels that hold small integers (PanelCodes of dialect/step/Layout.h) inside generated code: codes,
 // scales and minima of 16 rows at a time. One description of the layouts serves products, look-ups and both
 // kinds of activation.
 #pragma once
 
 #include "codegen/cpu/KernelBuilder.h"
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 
 namespace gemmac::cpu {
 

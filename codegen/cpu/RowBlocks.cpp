@@ -2,7 +2,7 @@
 // run of bytes, one to a byte, low or high bits. See RowBlocks.h.
 #include "codegen/cpu/RowBlocks.h"
 
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 
 using namespace mlir;
 

@@ -1,9 +1,9 @@
 // expert_linear -> one by_row phase of slots x column tasks. Where gate and up are combined behind it, their
 // rows are interleaved, so that a task holds columns of both.
+#include "dialect/step/Layout.h"
 #include "passes/lower/Names.h"
 #include "passes/lower/Scope.h"
 #include "passes/lower/Tiles.h"
-#include "passes/plan/Layout.h"
 
 namespace gemmac::lower {
 

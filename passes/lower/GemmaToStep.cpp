@@ -1,7 +1,7 @@
 // gemma-to-step: the entry functions of a model become one step.program. This file checks the options and the
 // module and makes the program, its entries and caches; EntryLowering makes the phases.
+#include "dialect/step/Layout.h"
 #include "passes/lower/EntryLowering.h"
-#include "passes/plan/Layout.h"
 
 namespace gemmac {
 #define GEN_PASS_DEF_GEMMATOSTEP

@@ -1,7 +1,7 @@
 // Pieces that every phase is made of: rows, buffers, and what a product needs before it. See EntryLowering.h.
+#include "dialect/step/Layout.h"
 #include "passes/lower/Names.h"
 #include "passes/lower/Scope.h"
-#include "passes/plan/Layout.h"
 
 namespace gemmac::lower {
 

@@ -1,8 +1,8 @@
 // How linears of one x and the ops after them share a phase. See Product.h.
 #include "passes/lower/Product.h"
 
+#include "dialect/step/Layout.h"
 #include "passes/lower/Tiles.h"
-#include "passes/plan/Layout.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"

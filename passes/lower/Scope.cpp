@@ -1,8 +1,8 @@
 // Where the tile ops of a region read and write. See Scope.h; the ops themselves are in RowOps.cpp.
 #include "passes/lower/Scope.h"
 
+#include "dialect/step/Layout.h"
 #include "passes/lower/Names.h"
-#include "passes/plan/Layout.h"
 
 namespace gemmac::lower {
 

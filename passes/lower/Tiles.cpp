@@ -1,7 +1,7 @@
 // How a product is cut into tasks. See Tiles.h.
 #include "passes/lower/Tiles.h"
 
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 
 namespace gemmac::lower {
 

@@ -1,9 +1,9 @@
 // The packed weights of the program. See WeightTable.h.
 #include "passes/lower/WeightTable.h"
 
+#include "dialect/step/Layout.h"
 #include "passes/lower/Names.h"
 #include "passes/lower/Tiles.h"
-#include "passes/plan/Layout.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"

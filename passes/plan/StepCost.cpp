@@ -1,8 +1,8 @@
 // step-cost: what each phase moves and computes, from shapes alone. A model, not a measurement: it counts
 // each byte of shared memory once however many tasks read it, and says nothing of private memory.
+#include "dialect/step/Layout.h"
 #include "dialect/step/StepAccess.h"
 #include "passes/lower/StepPasses.h"
-#include "passes/plan/Layout.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"

@@ -1,8 +1,8 @@
 // step-plan-memory: offsets of caches, buffers and packed weights. Invariant: shared buffers that are live in
 // the same phase do not overlap, caches overlap nothing in any entry, and every offset is a multiple of 64.
+#include "dialect/step/Layout.h"
 #include "dialect/step/StepAccess.h"
 #include "passes/lower/StepPasses.h"
-#include "passes/plan/Layout.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/MapVector.h"

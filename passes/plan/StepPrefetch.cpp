@@ -1,8 +1,8 @@
 // step-prefetch: a step.prefetch before the barrier of each phase that streams a weight for few rows. A hint:
 // it changes no value, and a phase whose weight is chosen at run time (experts) gets none. Where there is one
 // already, none is added.
+#include "dialect/step/Layout.h"
 #include "passes/lower/StepPasses.h"
-#include "passes/plan/Layout.h"
 
 #include "mlir/IR/Builders.h"
 

@@ -1,5 +1,5 @@
 // Sizes of packed weights and activations, against the numbers of docs/architecture.md.
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"

@@ -1,7 +1,7 @@
 // How products are cut into tasks.
 #include "passes/lower/Tiles.h"
 
-#include "passes/plan/Layout.h"
+#include "dialect/step/Layout.h"
 
 #include <gtest/gtest.h>
 
