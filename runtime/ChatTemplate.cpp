@@ -49,7 +49,7 @@ namespace {
 /// Variables that a template sees, collected from the conversation.
 class Variables {
 public:
-  Variables(Machine &machine, const std::string &where) : machine_(machine), where_(where) {
+  explicit Variables(const std::string &where) : where_(where) {
     put("messages", Value());
     put("tools", none());
     put("documents", none());
@@ -113,7 +113,6 @@ private:
     }
   }
 
-  Machine &machine_;
   const std::string &where_;
 };
 } // namespace
@@ -121,7 +120,7 @@ private:
 std::string ChatTemplate::render(std::string_view conversation, const std::string &where,
                                  const Limits &limits) const {
   Machine machine{TemplateProgram(data_), limits};
-  Variables variables(machine, where);
+  Variables variables(where);
   for (const auto &[name, text] : tokens_)
     variables.put(name, fixed(text));
   variables.read(readJson(machine, conversation, where));

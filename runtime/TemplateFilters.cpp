@@ -49,14 +49,24 @@ static Value sortKey(Machine &m, const Value &v, const Value *attribute, bool se
   return key.is(Kind::String) && !sensitive ? m.text(lowerText(key.text())) : key;
 }
 
-/// Indices of `keys` in order, equal ones as they were.
-static std::vector<size_t> sorted(Machine &m, const std::vector<Value> &keys, bool reverse) {
-  std::vector<size_t> at(keys.size());
+/// By merging: unlike std::sort it keeps to its bounds whatever NaN compares to.
+std::vector<size_t> sorted(Machine &m, const std::vector<Value> &keys, bool reverse) {
+  std::vector<size_t> at(keys.size()), next(keys.size());
   for (size_t i = 0; i < at.size(); ++i)
     at[i] = i;
-  std::stable_sort(at.begin(), at.end(), [&](size_t a, size_t b) {
+  const auto before = [&](size_t a, size_t b) {
     return reverse ? order(m, keys[b], keys[a]) < 0 : order(m, keys[a], keys[b]) < 0;
-  });
+  };
+  for (size_t width = 1; width < at.size(); width *= 2) {
+    for (size_t i = 0; i < at.size(); i += 2 * width) {
+      const auto place = [&](size_t n) {
+        return at.begin() + static_cast<ptrdiff_t>(std::min(n, at.size()));
+      };
+      std::merge(place(i), place(i + width), place(i + width), place(i + 2 * width),
+                 next.begin() + static_cast<ptrdiff_t>(i), before);
+    }
+    at.swap(next);
+  }
   return at;
 }
 

@@ -3,8 +3,6 @@
 #include "runtime/TemplateText.h"
 #include "runtime/TemplateValue.h"
 
-#include <algorithm>
-
 namespace gemmac::rt::jinja {
 
 static std::string jsonKey(Machine &m, const Value &key, const JsonStyle &style) {
@@ -28,17 +26,16 @@ static void appendJson(Machine &m, const Value &v, const JsonStyle &style, std::
 
 static void appendJsonDict(Machine &m, const Dict &d, const JsonStyle &style, const std::string &pad,
                            std::string &out) {
-  std::vector<const std::pair<Value, Value> *> items;
+  std::vector<Value> keys;
   for (const auto &pair : d.items)
-    items.push_back(&pair);
-  if (style.sortKeys)
-    std::stable_sort(items.begin(), items.end(),
-                     [&](const auto *a, const auto *b) { return order(m, a->first, b->first) < 0; });
+    if (style.sortKeys)
+      keys.push_back(pair.first);
+  const std::vector<size_t> at = sorted(m, keys, false);
   const std::string inner = pad + style.indent;
-  for (size_t i = 0; i < items.size(); ++i) {
-    out +=
-        cat(i ? style.comma : "", style.lines ? inner : "", jsonKey(m, items[i]->first, style), style.colon);
-    appendJson(m, items[i]->second, style, inner, out);
+  for (size_t i = 0; i < d.items.size(); ++i) {
+    const auto &[key, value] = d.items[style.sortKeys ? at[i] : i];
+    out += cat(i ? style.comma : "", style.lines ? inner : "", jsonKey(m, key, style), style.colon);
+    appendJson(m, value, style, inner, out);
   }
 }
 

@@ -100,11 +100,11 @@ struct Loop {
 
 /// Bounds of one rendering. Past any of them it fails.
 struct Limits {
-  uint64_t steps = 200'000'000; ///< nodes run and elements looked at
-  uint64_t bytes = 1ull << 30;  ///< of all text and elements made
-  uint64_t text = 64ull << 20;  ///< longest text
-  unsigned height = 200;        ///< deepest list of lists
-  unsigned depth = 2000;        ///< deepest nesting of running nodes
+  uint64_t steps = 1'000'000'000; ///< nodes run and elements looked at
+  uint64_t bytes = 1ull << 30;    ///< of all text and elements made
+  uint64_t text = 64ull << 20;    ///< longest text
+  unsigned height = 200;          ///< deepest list of lists
+  unsigned depth = 2000;          ///< deepest nesting of running nodes
 };
 
 /// Makes values, counts what that takes, and fails with the place in the template.
@@ -173,6 +173,8 @@ Value rounded(Machine &m, const Value &in, const Arguments &args);
 Value absolute(Machine &m, const Value &in);
 bool test(Machine &m, TemplateTest which, const Value &in, const Arguments &args);
 Value method(Machine &m, TemplateMethod which, const Value &object, const Arguments &args);
+/// Indices of `keys` in order, equal ones as they were.
+std::vector<size_t> sorted(Machine &m, const std::vector<Value> &keys, bool reverse);
 /// The element at a dotted path ("function.name") or an index; `otherwise` in the place of what is undefined
 /// on the way.
 Value path(Machine &m, const Value &object, const Value &attribute, const Value *otherwise = nullptr);

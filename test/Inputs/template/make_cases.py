@@ -53,7 +53,7 @@ TEMPLATES = r'''
 {{ messages[1].d|tojson(indent=4, sort_keys=true) }}{{ messages[1]|tojson(separators=(',',':')) }}{{ s|tojson(ensure_ascii=true) }}{{ [{}, []]|tojson(indent=1) }}
 {{ dd|dictsort }}{{ dd|dictsort(true) }}{{ dd|dictsort(by='value', reverse=true) }}
 {% for k, v in dd|dictsort %}{{ k }}={{ v }};{% endfor %}
-{{ xs|sort }}{{ ys|sort }}{{ ys|sort(case_sensitive=true) }}{{ ys|sort(reverse=true) }}{{ ys|unique|list }}{{ xs|max }}{{ ys|min }}{{ xs|sum }}
+{{ xs|sort }}{{ ys|sort }}{{ range(20)|map('string')|sort|join(' ') }}{{ (xs * 5)|sort(reverse=true) }}{{ messages[1].d|tojson(sort_keys=true) }}{{ ys|sort(case_sensitive=true) }}{{ ys|sort(reverse=true) }}{{ ys|unique|list }}{{ xs|max }}{{ ys|min }}{{ xs|sum }}
 {{ 'ß straße ŉ ΑΣ ΑΣ.Β dž'|upper }}{{ 'ÀÉÎ İ ΑΣ ΑΣ. Σ ΣΑ ὈΔΥΣΣΕΎΣ'|lower }}{{ 'hello wORLD-foo (bar) ßx'|title }}{{ 'ßhello WORLD'|capitalize }}{{ "they're bill's".title() }}
 {{ 7 // 2 }} {{ -7 // 2 }} {{ 7 % 3 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 2 ** 10 }} {{ 2 ** -1 }} {{ 7.5 // 2 }} {{ -7.5 % 2 }} {{ 1 + 2.5 }} {{ true + 1 }} {{ 'ab' * 3 }} {{ [1] * 2 + [3] }} {{ -3|abs }} {{ 4 % 2 == 0 }}
 {{ 1 < 2 < 3 }} {{ 1 < 2 > 3 }} {{ 'a' in 'abc' }} {{ 'x' not in ['y'] }} {{ not 1 == 2 }} {{ 1 == 1.0 }} {{ true == 1 }} {{ none == false }} {{ [1,2] == [1,2] }} {{ (1,2) == [1,2] }} {{ {'a':1} == {'a':1.0} }} {{ 'a' < 'b' }} {{ [1,2] < [1,3] }}
