@@ -4,11 +4,15 @@
 #include "frontend/Diagnostic.h"
 
 #include "lld/Common/Driver.h"
-#include "llvm/Object/ELFObjectFile.h"
+#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -34,10 +38,10 @@ llvm::Expected<std::string> findLinkFolder() {
     for (const char *name : names) {
       llvm::SmallString<256> file(folder);
       llvm::sys::path::append(file, name);
-      if (!llvm::sys::fs::exists(file))
-        return machineError(file +
-                            ": a file that gemmac links into every executable is missing; reinstall gemmac "
-                            "with its lib/gemmac folder");
+      if (!llvm::sys::fs::is_regular_file(file)) // reading a pipe would wait for ever
+        return machineError(file + ": a file that gemmac links into every executable is " +
+                            (llvm::sys::fs::exists(file) ? "not a regular file" : "missing") +
+                            "; reinstall gemmac with its lib/gemmac folder");
     }
   return folder.str().str();
 }
@@ -72,28 +76,79 @@ private:
   int fd = -1;
 };
 
-/// A folder under the system's temporary folder that goes away with this object.
-struct ScratchFolder {
-  llvm::SmallString<128> path;
-  ~ScratchFolder() {
-    if (!path.empty())
-      llvm::sys::fs::remove_directories(path, /*IgnoreErrors=*/true);
+/// Where the linker writes: a pipe that a thread of its own drains into memory. Into what is no regular file
+/// the linker writes from a buffer; a regular one it would map, and a full disk would then be a SIGBUS. Also,
+/// nothing is left behind in a temporary folder by whatever ends the process.
+class PipeOutput {
+public:
+  ~PipeOutput() {
+    (void)finish();
+    close(ends[0]);
   }
+  llvm::Error start() {
+    if (pipe2(ends, O_CLOEXEC) != 0)
+      return machineError(llvm::Twine("cannot create a pipe for the linker: ") + std::strerror(errno));
+    if (int error = pthread_create(&thread, nullptr, drain, this))
+      return machineError(llvm::Twine("cannot create a thread for the linker: ") + std::strerror(error));
+    running = true;
+    return llvm::Error::success();
+  }
+  std::string path() const { return "/proc/self/fd/" + std::to_string(ends[1]); }
+  /// What was written. Nobody else has the pipe open to write by then.
+  llvm::StringRef finish() {
+    close(ends[1]);
+    ends[1] = -1;
+    if (running)
+      pthread_join(thread, nullptr);
+    running = false;
+    return bytes;
+  }
+
+private:
+  static void *drain(void *self) {
+    auto &out = *static_cast<PipeOutput *>(self);
+    char buffer[1 << 16];
+    for (ssize_t n; (n = read(out.ends[0], buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR);)
+      out.bytes.append(buffer, n > 0 ? static_cast<size_t>(n) : 0);
+    return nullptr;
+  }
+  int ends[2] = {-1, -1};
+  pthread_t thread{};
+  bool running = false;
+  std::string bytes;
 };
+
+/// Runs the linker. Its fatal errors, and crashes on damaged libraries, come back as a message.
+llvm::Error runLinker(llvm::ArrayRef<std::string> args, llvm::StringRef linkFolder) {
+  std::vector<const char *> argv;
+  for (const std::string &arg : args)
+    argv.push_back(arg.c_str());
+  std::string messages;
+  llvm::raw_string_ostream os(messages);
+  llvm::CrashRecoveryContext::Enable();
+  lld::Result result = lld::lldMain(argv, os, os, {{lld::Gnu, &lld::elf::link}});
+  llvm::CrashRecoveryContext::Disable();
+  if (result.retCode == 0)
+    return llvm::Error::success();
+  llvm::StringRef first = llvm::StringRef(messages).trim().split('\n').first;
+  first.consume_front("ld.lld: ");
+  first.consume_front("error: ");
+  return machineError("linking failed: " + (first.empty() ? "the linker crashed" : first) +
+                      "; if a file in " + linkFolder + " is damaged, reinstall gemmac");
+}
 } // namespace
 
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
 linkExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects, llvm::StringRef linkFolder) {
-  ScratchFolder scratch;
-  if (std::error_code error = llvm::sys::fs::createUniqueDirectory("gemmac", scratch.path))
-    return machineError("cannot create a temporary folder: " + error.message() +
-                        "; set TMPDIR to a writable place");
-  std::string output = (scratch.path + "/elf").str();
+  PipeOutput output;
+  if (llvm::Error error = output.start())
+    return error;
   std::vector<MemoryFile> files;
   std::vector<std::string> args = {"ld.lld",
                                    "-pie",
                                    "-o",
-                                   output,
+                                   output.path(),
+                                   "--threads=1",
                                    "--dynamic-linker",
                                    "/lib64/ld-linux-x86-64.so.2",
                                    "--gc-sections",
@@ -122,19 +177,9 @@ linkExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects, llvm::StringRef li
   }
   addFiles(kLibraries);
   addFiles(kEnd);
-  std::vector<const char *> argv;
-  for (const std::string &arg : args)
-    argv.push_back(arg.c_str());
-  std::string messages;
-  llvm::raw_string_ostream os(messages);
-  lld::Result result = lld::lldMain(argv, os, os, {{lld::Gnu, &lld::elf::link}});
-  if (result.retCode != 0)
-    return machineError("linking failed: " + os.str());
-  auto elf = llvm::MemoryBuffer::getFile(output, /*IsText=*/false, /*RequiresNullTerminator=*/false,
-                                         /*IsVolatile=*/true);
-  if (!elf)
-    return machineError(output + ": cannot read the linked executable: " + elf.getError().message());
-  return std::move(*elf);
+  if (llvm::Error error = runLinker(args, linkFolder))
+    return error;
+  return llvm::MemoryBuffer::getMemBufferCopy(output.finish(), "linked executable");
 }
 
 std::string neededGlibc(llvm::MemoryBufferRef elf) {

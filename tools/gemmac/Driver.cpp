@@ -218,7 +218,7 @@ llvm::Error Compilation::finishText(llvm::StringRef text) {
     }
     return llvm::Error::success();
   }
-  llvm::Expected<OutputFile> file = OutputFile::create(options.output);
+  llvm::Expected<OutputFile> file = OutputFile::create(options.output, /*devices=*/true);
   if (!file)
     return file.takeError();
   if (llvm::Error error = file->writeAt(0, {text.data(), text.size()}))

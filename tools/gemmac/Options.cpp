@@ -13,6 +13,11 @@
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <utility>
+
 namespace gemmac {
 
 namespace cl = llvm::cl;
@@ -28,14 +33,14 @@ struct Table {
   cl::opt<std::string> quantize{"quantize", cl::desc("weights: none (as stored), q8 or q4 (groups of 32)"), cl::init("none"), cl::cat(category)};
   cl::opt<std::string> compute{"compute", cl::desc("activations inside matmuls: f32, bf16 or int8 (default: int8 for q8 and q4, else bf16)"), cl::cat(category)};
   cl::opt<std::string> kv{"kv", cl::desc("KV cache: f32 or bf16"), cl::init("bf16"), cl::cat(category)};
-  cl::opt<int64_t> context{"context", cl::desc("longest text in tokens (default: the model's, at most 8192)"), cl::value_desc("N"), cl::cat(category)};
-  cl::opt<int64_t> maxBatch{"max-batch", cl::desc("sequences at a time: 1"), cl::init(1), cl::cat(category)};
+  cl::opt<std::string> context{"context", cl::desc("longest text in tokens (default: the model's, at most 8192)"), cl::value_desc("N"), cl::cat(category)};
+  cl::opt<std::string> maxBatch{"max-batch", cl::desc("sequences at a time: 1"), cl::init("1"), cl::cat(category)};
   cl::opt<std::string> weights{"weights", cl::desc("where weights go: embed"), cl::init("embed"), cl::cat(category)};
   cl::opt<std::string> mmproj{"mmproj", cl::desc("multimodal projector (not supported yet)"), cl::Hidden, cl::cat(category)};
   cl::opt<std::string> chatTemplate{"chat-template", cl::desc("a Jinja chat template in the place of the checkpoint's own"), cl::value_desc("FILE"), cl::cat(category)};
   cl::opt<std::string> emit{"emit", cl::desc("what to write: exe, obj, asm, llvm, step, fused or gemma"), cl::init("exe"), cl::cat(category)};
   cl::opt<std::string> fuse{"fuse", cl::desc("fusions: all, none, or names, -name to leave one out (--fuse=help lists them)"), cl::init("all"), cl::cat(category)};
-  cl::opt<char> opt{"O", cl::desc("optimisation of the generated code: -O0, -O1, -O2 or -O3 (default -O2)"), cl::Prefix, cl::init('2'), cl::cat(category)};
+  cl::opt<std::string> opt{"O", cl::desc("optimisation of the generated code: -O0, -O1, -O2 or -O3 (default -O2)"), cl::Prefix, cl::init("2"), cl::cat(category)};
   cl::opt<bool> verbose{"v", cl::desc("say what is done"), cl::cat(category)};
   cl::opt<bool> time{"time", cl::desc("print the seconds that each stage took"), cl::cat(category)};
   cl::opt<std::string> saveTemps{"save-temps", cl::desc("write every intermediate form into DIR"), cl::value_desc("DIR"), cl::cat(category)};
@@ -85,12 +90,14 @@ static llvm::Error checkChoices(const Table &table) {
       return usageError("--" + absent->ArgStr + " is not supported yet");
   if (table.chatTemplate.getNumOccurrences() && table.chatTemplate.empty())
     return usageError("--chat-template: found no file, expected --chat-template=FILE");
-  if (table.maxBatch != 1)
-    return usageError("--max-batch=" + llvm::Twine(table.maxBatch) + " is not supported yet; only 1 is");
-  if (table.opt < '0' || table.opt > '3')
-    return usageError(llvm::Twine("-O: found '") + llvm::Twine(table.opt) + "', expected one of -O0, -O1, -O2, -O3");
-  if (table.context.getNumOccurrences() && (table.context < 1 || table.context > (1 << 24)))
-    return usageError("--context: found " + llvm::Twine(table.context) + ", expected 1 to 16777216 tokens");
+  if (table.maxBatch != "1")
+    return usageError("--max-batch=" + table.maxBatch + " is not supported yet; only 1 is");
+  if (llvm::StringRef level = table.opt; level.size() != 1 || level[0] < '0' || level[0] > '3')
+    return usageError("-O: found '" + level + "', expected one of -O0, -O1, -O2, -O3");
+  int64_t context;
+  if (llvm::StringRef text = table.context;
+      table.context.getNumOccurrences() && (text.getAsInteger(10, context) || context < 1 || context > (1 << 24)))
+    return usageError("--context: found '" + text + "', expected 1 to 16777216 tokens");
   return llvm::Error::success();
 }
 
@@ -116,8 +123,9 @@ static llvm::Expected<Options> toOptions(const Table &table) {
   options.kv = table.kv;
   options.fuse = table.fuse;
   options.emit = emitKind(table.emit);
-  options.context = table.context;
-  options.optLevel = table.opt - '0';
+  if (table.context.getNumOccurrences())
+    llvm::StringRef(table.context).getAsInteger(10, options.context); // checked above
+  options.optLevel = table.opt[0] - '0';
   options.verbose = table.verbose;
   options.time = table.time;
   options.estimate = table.estimate;
@@ -133,6 +141,43 @@ static llvm::Expected<Options> toOptions(const Table &table) {
   return options;
 }
 
+namespace {
+/// What llvm::cl says of values goes to the process's stderr whatever stream it is given.
+class StderrCapture {
+public:
+  explicit StderrCapture(bool wanted)
+      : file(wanted ? memfd_create("gemmac-messages", MFD_CLOEXEC) : -1), before(fcntl(2, F_DUPFD_CLOEXEC, 3)) {
+    if (file >= 0 && before >= 0)
+      dup2(file, 2);
+  }
+  ~StderrCapture() { finish(); }
+  std::string finish() {
+    char text[1024];
+    ssize_t bytes = -1;
+    if (file >= 0 && before >= 0) {
+      dup2(before, 2);
+      bytes = pread(file, text, sizeof text, 0);
+    }
+    for (int *fd : {&file, &before})
+      if (*fd >= 0)
+        close(std::exchange(*fd, -1));
+    return std::string(text, bytes > 0 ? bytes : 0);
+  }
+
+private:
+  int file, before;
+};
+
+/// The arguments with a "./" before each "@", or llvm::cl would take the arguments in that file instead.
+std::vector<std::string> plainArguments(int argc, char **argv) {
+  std::vector<std::string> plain(argv, argv + argc);
+  for (std::string &argument : plain)
+    if (argument.compare(0, 1, "@") == 0)
+      argument.insert(0, "./");
+  return plain;
+}
+} // namespace
+
 llvm::Expected<Options> parseOptions(int argc, char **argv, bool &done) {
   Table table;
   mlir::registerAsmPrinterCLOptions();
@@ -141,10 +186,21 @@ llvm::Expected<Options> parseOptions(int argc, char **argv, bool &done) {
   mlir::registerDefaultTimingManagerCLOptions();
   cl::HideUnrelatedOptions(table.category);
   cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "gemmac " GEMMAC_VERSION " (LLVM " LLVM_VERSION_STRING ")\n"; });
+  std::vector<std::string> arguments = plainArguments(argc, argv);
+  std::vector<const char *> pointers;
+  for (const std::string &argument : arguments)
+    pointers.push_back(argument.c_str());
   std::string problem;
   llvm::raw_string_ostream os(problem);
-  if (!cl::ParseCommandLineOptions(argc, argv, "compiles a Gemma checkpoint into one executable\n", &os)) {
-    llvm::StringRef first = llvm::StringRef(os.str()).split('\n').first;
+  // Help and version end the process inside the parser; what goes wrong then is not to be caught.
+  StderrCapture capture(llvm::none_of(arguments, [](llvm::StringRef argument) {
+    argument = argument.ltrim('-');
+    return argument.starts_with("help") || argument.starts_with("version") || argument == "h";
+  }));
+  bool parsed = cl::ParseCommandLineOptions(argc, pointers.data(), "compiles a Gemma checkpoint into one executable\n", &os);
+  problem = capture.finish() + problem;
+  if (!parsed) {
+    llvm::StringRef first = llvm::StringRef(problem).split('\n').first;
     first.consume_front("gemmac: ");
     return usageError(first + " (gemmac --help lists the options)");
   }
