@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
 #include <optional>
 #include <unistd.h>
 
@@ -56,7 +55,7 @@ private:
     if (terminal)
       std::fputs("> ", stderr);
     std::string line;
-    if (!std::getline(std::cin, line) || interrupted())
+    if (!rt::readLine(line) || interrupted())
       return std::nullopt;
     if (!line.empty() && line.back() == '\r')
       line.pop_back();

@@ -9,7 +9,7 @@ namespace gemmac::rt {
 int renderCommand(const Program &program, const Options &) {
   const Tokenizer tokenizer(program.payload.tokenizer());
   const ChatTemplate chat = openTemplate(program, tokenizer);
-  writeOut(chat.render(readStdin(), "stdin"));
+  writeOut(chat.render(readStdin(kMostText), "stdin"));
   return kDone;
 }
 

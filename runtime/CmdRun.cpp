@@ -109,6 +109,8 @@ int runCommand(const Program &program, const Options &o) {
 }
 
 int logitsCommand(const Program &program, const Options &o) {
+  if (o.file && sameFile(*o.file, o.output))
+    throw Failure(kBadUsage, cat("-o: '", o.output, "' is the file of -f; give the output another name"));
   const Manifest &m = program.manifest;
   const Tokenizer tokenizer(program.payload.tokenizer());
   const std::vector<int32_t> ids = promptIds(program, o, tokenizer);
@@ -129,11 +131,11 @@ int perplexityCommand(const Program &program, const Options &o) {
                   cat("--ctx: found ", o.window, ", but the executable was compiled for ", m.context,
                       " tokens; use a smaller window or compile with --context=", o.window));
   const Tokenizer tokenizer(program.payload.tokenizer());
-  std::vector<int32_t> ids = tokenizer.encode(readFile(*o.file));
+  std::vector<int32_t> ids = tokenizer.encode(readFile(*o.file, kMostText));
   if (m.bos >= 0 && (ids.empty() || ids[0] != m.bos))
     ids.insert(ids.begin(), m.bos);
   for (int32_t id : ids)
-    if (id >= m.vocab)
+    if (id < 0 || id >= m.vocab)
       throw Failure(kBadInput, cat("token id ", id, " is not in the vocabulary, expected 0..", m.vocab - 1));
   const int64_t most = static_cast<int64_t>(ids.size()) / o.window;
   if (most == 0)

@@ -6,8 +6,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <iostream>
-
 namespace gemmac::rt {
 
 using nlohmann::json;
@@ -25,7 +23,9 @@ static json answer(const Tokenizer &tokenizer, const json &line, bool encode, co
   std::vector<int32_t> ids;
   ids.reserve(it->size());
   for (const json &id : *it) {
-    if (!id.is_number_integer() || id < 0 || id >= tokenizer.vocab())
+    if (!id.is_number_integer())
+      throw Failure(kBadInput, cat(where, ": found an id of type ", id.type_name(), ", expected an integer"));
+    if (id < 0 || id >= tokenizer.vocab())
       throw Failure(kBadInput, cat(where, ": found id ", id.dump(), ", expected 0..", tokenizer.vocab() - 1));
     ids.push_back(id.get<int32_t>());
   }
@@ -35,7 +35,7 @@ static json answer(const Tokenizer &tokenizer, const json &line, bool encode, co
 int tokenizeCommand(const Program &program, const Options &o) {
   const Tokenizer tokenizer(program.payload.tokenizer());
   std::string text;
-  for (int64_t number = 1; std::getline(std::cin, text); ++number) {
+  for (int64_t number = 1; readLine(text); ++number) {
     if (text.find_first_not_of(" \t\r") == text.npos)
       continue;
     const std::string where = cat("stdin line ", number);

@@ -44,8 +44,13 @@ void checkPrompt(const Program &program, const Options &options, const std::vect
 SamplingParams samplingOf(const SamplingDefaults &defaults, const Options &options);
 /// "[2,5,7]"
 std::string idList(const std::vector<int32_t> &ids);
-std::string readFile(const std::string &path);
-std::string readStdin();
+constexpr uint64_t kMostText = 256ull << 20; ///< of a text that need not fit the context
+/// All of it; exit 1 beyond `most` bytes.
+std::string readFile(const std::string &path, uint64_t most);
+std::string readStdin(uint64_t most);
+/// The next line of stdin without its end; false at the end of stdin. Fails on reading errors and on a line
+/// beyond 64 MiB.
+bool readLine(std::string &line);
 void note(const std::string &text);
 
 } // namespace gemmac::rt

@@ -90,6 +90,9 @@ GenerateResult generate(Session &session, Sampler &sampler, const Tokenizer &tok
 }
 
 double nll(const float *logits, int64_t vocab, int32_t target) {
+  if (!std::all_of(logits, logits + vocab, [](float x) { return std::isfinite(x); }))
+    throw Failure(kLacking,
+                  "the logits are not finite; try --compute=f32, or check the executable with `verify`");
   const double most = *std::max_element(logits, logits + vocab);
   double sum = 0;
   for (int64_t i = 0; i < vocab; ++i)

@@ -33,12 +33,18 @@ template <class T> static T parseNumber(const std::string &flag, const std::stri
   return value;
 }
 
+static std::string_view trim(std::string_view text) {
+  const size_t start = text.find_first_not_of(' ');
+  return start == text.npos ? "" : text.substr(start, text.find_last_not_of(' ') + 1 - start);
+}
+
 static std::vector<int64_t> parseList(const std::string &flag, const std::string &text, int64_t lo,
                                       int64_t hi) {
   std::vector<int64_t> values;
   for (size_t start = 0;;) {
     const size_t comma = text.find(',', start);
-    values.push_back(parseNumber<int64_t>(flag, text.substr(start, comma - start), lo, hi));
+    values.push_back(parseNumber<int64_t>(
+        flag, std::string(trim(std::string_view(text).substr(start, comma - start))), lo, hi));
     if (comma == text.npos)
       return values;
     start = comma + 1;
@@ -46,10 +52,11 @@ static std::vector<int64_t> parseList(const std::string &flag, const std::string
 }
 
 std::vector<int32_t> parseIds(const std::string &flag, const std::string &text) {
-  std::string plain; // forgives blanks and the brackets of --print-ids
-  std::copy_if(text.begin(), text.end(), std::back_inserter(plain),
-               [](char c) { return c != ' ' && c != '[' && c != ']'; });
-  const std::vector<int64_t> wide = parseList(flag, plain, 0, INT32_MAX);
+  // Forgives the brackets of --print-ids, and blanks beside commas: "2 5" is not 25.
+  std::string_view list = trim(text);
+  if (list.size() >= 2 && list.front() == '[' && list.back() == ']')
+    list = list.substr(1, list.size() - 2);
+  const std::vector<int64_t> wide = parseList(flag, std::string(list), 0, INT32_MAX);
   return {wide.begin(), wide.end()};
 }
 

@@ -40,9 +40,33 @@ static std::string folderOf(const std::string &path) {
   return slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
+/// The file that `path` names in the end, whether it exists or not: a rename would replace the link itself.
+static std::string throughLinks(std::string path) {
+  char target[4096];
+  for (int depth = 0; depth < 40; ++depth) {
+    const ssize_t n = readlink(path.c_str(), target, sizeof target);
+    if (n <= 0 || n == sizeof target)
+      break;
+    const std::string_view next(target, static_cast<size_t>(n));
+    path = next[0] == '/' ? std::string(next) : cat(folderOf(path), "/", next);
+  }
+  return path;
+}
+
+bool sameFile(const std::string &one, const std::string &other) {
+  struct stat a, b;
+  return stat(one.c_str(), &a) == 0 && stat(other.c_str(), &b) == 0 && a.st_dev == b.st_dev &&
+         a.st_ino == b.st_ino;
+}
+
 OutputFile::OutputFile(const std::string &path) : path_(path) {
   struct stat st;
   const bool exists = stat(path.c_str(), &st) == 0;
+  if (!exists && !path.empty() && errno != ENOENT)
+    failed("create");
+  if (sameFile(path, "/proc/self/exe"))
+    throw Failure(kBadUsage,
+                  cat("cannot write '", path, "': it is this executable; give the output another name"));
   if (path.empty() || (exists && S_ISDIR(st.st_mode)))
     throw Failure(kBadInput, cat("cannot write '", path, "': it is ", path.empty() ? "empty" : "a folder",
                                  ", expected the name of a file"));
@@ -53,14 +77,21 @@ OutputFile::OutputFile(const std::string &path) : path_(path) {
       failed("open");
     return;
   }
-  fd_ = open(folderOf(path).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  path_ = throughLinks(path);
+  fd_ = open(folderOf(path_).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
   if (fd_ < 0)
     createTemporary();
 }
 
+/// Never longer than names may be, also for the longest name.
+std::string OutputFile::temporaryName(int i) const {
+  const std::string name = path_.substr(path_.rfind('/') + 1).substr(0, 200);
+  return cat(folderOf(path_), "/.", name, ".", getpid(), ".", i, ".tmp");
+}
+
 void OutputFile::createTemporary() {
   for (int i = 0; fd_ < 0 && i < 100; ++i) {
-    temporary_ = cat(path_, ".", getpid(), ".", i, ".tmp");
+    temporary_ = temporaryName(i);
     fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd_ < 0 && errno != EEXIST)
       break;
@@ -80,10 +111,8 @@ OutputFile::~OutputFile() {
 
 void OutputFile::failed(const char *what) {
   const int error = errno;
-  const bool machine =
-      error == ENOSPC || error == EDQUOT || error == EIO || error == EFBIG || error == EMFILE;
-  throw Failure(machine ? kLacking : kBadInput, cat("cannot ", what, " '", path_, "': ", std::strerror(error),
-                                                    direct_ ? "" : "; nothing was written under that name"));
+  throw Failure(kLacking, cat("cannot ", what, " '", path_, "': ", std::strerror(error),
+                              direct_ ? "" : "; nothing was written under that name"));
 }
 
 void OutputFile::write(const void *data, uint64_t bytes) {
@@ -104,7 +133,7 @@ void OutputFile::commit() {
           .empty()) { // give the nameless file a name; linkat does not replace, so a temporary one first
     const std::string self = cat("/proc/self/fd/", fd_);
     for (int i = 0; i < 100; ++i) {
-      temporary_ = cat(path_, ".", getpid(), ".", i, ".tmp");
+      temporary_ = temporaryName(i);
       if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) == 0)
         break;
       temporary_.clear();

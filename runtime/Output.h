@@ -12,12 +12,16 @@ namespace gemmac::rt {
 /// errors.
 void writeOut(std::string_view text);
 
-/// A file that replaces `path` on commit(). Until then it has no name (or, on file systems without nameless
-/// files, a temporary one that the destructor removes). A path that is not a regular file (a device, a pipe)
-/// is written directly.
+/// Whether both names lead to one file that is there.
+bool sameFile(const std::string &one, const std::string &other);
+
+/// A file that replaces `path`, or what the link `path` names, on commit(). Until then it has no name (or, on
+/// file systems without nameless files, a temporary one that the destructor removes). A path that is not a
+/// regular file (a device, a pipe) is written directly.
 class OutputFile {
 public:
-  /// Fails with exit 1 if it cannot be created.
+  /// Fails with exit 1 if it is a folder, exit 2 if it is the running executable, exit 3 if it cannot be
+  /// created.
   explicit OutputFile(const std::string &path);
   OutputFile(const OutputFile &) = delete;
   ~OutputFile();
@@ -29,6 +33,7 @@ public:
 private:
   [[noreturn]] void failed(const char *what);
   void createTemporary();
+  std::string temporaryName(int i) const;
 
   std::string path_, temporary_; ///< temporary_: empty while the file has no name
   int fd_ = -1;

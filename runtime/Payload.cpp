@@ -39,12 +39,20 @@ static bool readAt(int fd, void *to, uint64_t n, uint64_t offset) {
   return true;
 }
 
+/// What to call the file in messages.
+static std::string nameOf(const std::string &path) {
+  char target[4096];
+  const ssize_t n = path == "/proc/self/exe" ? readlink(path.c_str(), target, sizeof target) : 0;
+  return n > 0 && n < static_cast<ssize_t>(sizeof target) ? std::string(target, static_cast<size_t>(n))
+                                                          : path;
+}
+
 Payload::Payload(const std::string &path) {
   fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd_ < 0)
     throw Failure(kLacking, cat("cannot open '", path, "' to read the weights: ", std::strerror(errno)));
   try {
-    readIndex(path);
+    readIndex(nameOf(path));
   } catch (...) {
     close(fd_);
     throw;

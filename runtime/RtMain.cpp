@@ -12,16 +12,23 @@
 #include <memory>
 #include <new>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace gemmac::rt {
 
 void note(const std::string &text) { std::fprintf(stderr, "note: %s\n", text.c_str()); }
 
 /// The rest of a stream. Not by iostreams: they report a folder by an exception of their own.
-static std::string readAll(FILE *file, const std::string &name) {
+static std::string readAll(FILE *file, const std::string &name, uint64_t most) {
   std::string text;
   char buffer[1 << 16];
-  while (const size_t n = std::fread(buffer, 1, sizeof buffer, file))
+  while (const size_t n = std::fread(buffer, 1, sizeof buffer, file)) {
+    if (n > most - text.size())
+      throw Failure(kBadInput, cat(name, " has more than ", most,
+                                   " bytes, which is the most that is read here; shorten it"));
     text.append(buffer, n);
+  }
   if (interrupted())
     throw Interrupted();
   if (std::ferror(file))
@@ -29,14 +36,29 @@ static std::string readAll(FILE *file, const std::string &name) {
   return text;
 }
 
-std::string readFile(const std::string &path) {
+std::string readFile(const std::string &path, uint64_t most) {
   const std::unique_ptr<FILE, int (*)(FILE *)> file(std::fopen(path.c_str(), "rbe"), std::fclose);
   if (!file)
     throw Failure(kBadInput, cat("cannot read '", path, "': ", std::strerror(errno)));
-  return readAll(file.get(), cat("'", path, "'"));
+  return readAll(file.get(), cat("'", path, "'"), most);
 }
 
-std::string readStdin() { return readAll(stdin, "stdin"); }
+std::string readStdin(uint64_t most) { return readAll(stdin, "stdin", most); }
+
+bool readLine(std::string &line) {
+  constexpr size_t kMostLine = 64 << 20;
+  line.clear();
+  for (int c; (c = std::getc(stdin)) != EOF;) {
+    if (c == '\n')
+      return true;
+    if (line.size() == kMostLine)
+      throw Failure(kBadInput, cat("stdin: found a line of more than ", kMostLine, " bytes; shorten it"));
+    line += static_cast<char>(c);
+  }
+  if (std::ferror(stdin) && !interrupted())
+    throw Failure(kBadInput, cat("cannot read stdin: ", std::strerror(errno)));
+  return !line.empty();
+}
 
 int64_t contextOf(const Program &program, const Options &options) {
   const int64_t compiled = program.manifest.context;
@@ -46,12 +68,12 @@ int64_t contextOf(const Program &program, const Options &options) {
   return options.context.value_or(compiled);
 }
 
-static std::string promptText(const Options &o) {
+/// A token of a text rarely has more than 16 bytes, never on average: what is longer than this cannot fit.
+static std::string promptText(const Options &o, int64_t context) {
+  const uint64_t most = (1 << 20) + static_cast<uint64_t>(context) * 256;
   if (o.prompt)
     return *o.prompt;
-  if (o.file)
-    return readFile(*o.file);
-  return readStdin();
+  return o.file ? readFile(*o.file, most) : readStdin(most);
 }
 
 void checkPrompt(const Program &program, const Options &o, const std::vector<int32_t> &ids) {
@@ -71,7 +93,7 @@ void checkPrompt(const Program &program, const Options &o, const std::vector<int
 std::vector<int32_t> promptIds(const Program &program, const Options &o, const Tokenizer &tokenizer) {
   const Manifest &m = program.manifest;
   const bool conversation = m.hasTemplate && !o.raw && !o.ids;
-  contextOf(program, o); // refuses -c before anything is read
+  const int64_t context = contextOf(program, o); // refuses -c before anything is read
   if (conversation && o.command == Command::Logits)
     throw Failure(kBadUsage, "logits of a text need --raw: it is taken as it is, without the chat template");
   if (!conversation && (o.system || o.think))
@@ -83,10 +105,10 @@ std::vector<int32_t> promptIds(const Program &program, const Options &o, const T
     ids = *o.ids;
   } else if (conversation) {
     Conversation chat(program, o, tokenizer);
-    chat.user(promptText(o));
+    chat.user(promptText(o, context));
     ids = chat.prompt();
   } else {
-    ids = tokenizer.encode(promptText(o));
+    ids = tokenizer.encode(promptText(o, context));
     if (m.bos >= 0 && (ids.empty() || ids[0] != m.bos))
       ids.insert(ids.begin(), m.bos);
   }
@@ -127,9 +149,17 @@ static bool runsTheModel(Command c) {
          c == Command::Bench;
 }
 
+/// Closed standard descriptors would become those of the executable itself, which would be read as stdin.
+static void openStandard() {
+  for (int fd = 0; fd < 3; ++fd)
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDONLY) < 0) // writing to it fails
+      throw Failure(kLacking, "cannot open /dev/null in the place of a closed stdin, stdout or stderr");
+}
+
 static int runProgram(int argc, const char *const *argv, const GmModel &model,
                       const std::string &payloadPath) {
   const auto start = std::chrono::steady_clock::now();
+  openStandard();
   const Manifest manifest = readManifest(model);
   if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
     writeOut(cat(manifest.name, " (", manifest.quantize, ", compute ", manifest.compute,

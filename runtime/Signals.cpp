@@ -41,6 +41,7 @@ void installSignals(bool graceful) {
   action.sa_flags = 0;
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);
+  sigaction(SIGXFSZ, &action, nullptr);
 }
 
 } // namespace gemmac::rt

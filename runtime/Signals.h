@@ -4,8 +4,9 @@
 
 namespace gemmac::rt {
 
-/// From now on SIGPIPE becomes a write error, and SIGBUS (a page of the weights that can no longer be read)
-/// ends with a message and exit 3. If `graceful`, the first SIGINT only sets the flag and the second kills.
+/// From now on SIGPIPE and SIGXFSZ become write errors, and SIGBUS (a page of the weights that can no longer
+/// be read) ends with a message and exit 3. If `graceful`, the first SIGINT only sets the flag and the second
+/// kills.
 void installSignals(bool graceful);
 bool interrupted();
 /// Forgets an interrupt: the next one is a first one again.

@@ -86,7 +86,24 @@ TEST_F(Exe, badInputIsExit1) {
   writeFile(dir / "short", "a b c");
   expectFailure(run({"perplexity", "-f", dir / "short", "--ctx", "64"}), 1, "at least one window of 64");
   expectFailure(run({"bench", "-p", "512"}), 1, "context of 200");
-  expectFailure(run({"logits", "--ids", "2", "-o", dir / "no/such/x.npy"}), 1, "x.npy");
+  expectFailure(run({"-f", "/dev/zero"}), 1, "more than");
+}
+
+TEST_F(Exe, outputsSpareInputsAndLinks) {
+  expectFailure(run({"logits", "--ids", "2", "-o", dir / "no/such/x.npy"}), 3, "x.npy");
+  expectFailure(run({"logits", "--ids", "2", "-o", "/proc/self/exe"}), 2, "this executable");
+  writeFile(dir / "prompt", "a b c");
+  ASSERT_EQ(symlink("prompt", (dir / "alias").c_str()), 0);
+  expectFailure(run({"logits", "-f", dir / "prompt", "--raw", "-o", dir / "alias"}), 2, "the file of -f");
+  EXPECT_EQ(slurp(dir / "prompt"), "a b c");
+  ASSERT_EQ(symlink("real.npy", (dir / "link").c_str()), 0);
+  EXPECT_EQ(run({"logits", "--ids", "2", "-o", dir / "link"}).code, 0);
+  struct stat st;
+  ASSERT_EQ(lstat((dir / "link").c_str(), &st), 0);
+  EXPECT_TRUE(S_ISLNK(st.st_mode));
+  EXPECT_GT(slurp(dir / "real.npy").size(), 2048u * 4);
+  EXPECT_EQ(run({"logits", "--ids", "2", "-o", dir / std::string(255, 'n')}).code, 0);
+  expectFailure(run({"logits", "--ids", "2", "-o", dir / std::string(256, 'n')}), 3, "name too long");
 }
 
 TEST_F(Exe, wrongUseIsExit2) {
@@ -130,6 +147,10 @@ TEST_F(Exe, tokenizeSpeaksJsonLines) {
   expectFailure(run({"tokenize"}, "nonsense"), 1, "stdin line 1: not JSON");
   expectFailure(run({"tokenize"}, std::string(200000, '[')), 1, "stdin line 1");
   expectFailure(run({"detokenize"}, "{\"ids\": [2048]}\n"), 1, "found id 2048, expected 0..2047");
+  expectFailure(
+      run({"detokenize"}, "{\"ids\": [" + std::string(100000, '[') + std::string(100000, ']') + "]}\n"), 1,
+      "found an id of type array");
+  expectFailure(run({"tokenize"}, std::string((64 << 20) + 1, ' ')), 1, "a line of more than");
   expectFailure(run({"detokenize"}, "{\"ids\": [1e99, -3]}\n"), 1, "stdin line 1");
 }
 

@@ -91,6 +91,13 @@ TEST(Generate, endsWithTheContext) {
   EXPECT_TRUE(f.answer({2}, o).ids.empty());
 }
 
+TEST(Generate, logitsThatAreNotFiniteHaveNoPerplexity) {
+  const float nan[2] = {0, NAN}, infinite[2] = {INFINITY, 0}, good[2] = {0, 0};
+  EXPECT_THROW(nll(nan, 2, 0), Failure);
+  EXPECT_THROW(nll(infinite, 2, 0), Failure);
+  EXPECT_NEAR(nll(good, 2, 0), std::log(2), 1e-12);
+}
+
 std::string filtered(const std::vector<std::string> &stops, const std::vector<std::string> &pieces,
                      bool &stopped) {
   StopFilter filter(stops);

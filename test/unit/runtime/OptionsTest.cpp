@@ -26,7 +26,7 @@ TEST(Options, defaults) {
 TEST(Options, everyFlagOfRun) {
   const Options o = parse({"run",
                            "--ids",
-                           "2, 5,[7]",
+                           "[2, 5 ,7]",
                            "-n",
                            "9",
                            "-c",
@@ -138,6 +138,8 @@ TEST(Options, wrongUseIsNamed) {
       {{"parse"}, "'parse' is not supported yet"},
       {{"-p"}, "-p"},
       {{"--ids", ""}, "--ids"},
+      {{"--ids", "2 5 7"}, "found '2 5 7'"},
+      {{"--ids", "2,[5]"}, "found '[5]'"},
       {{"--ids", "1,,2"}, "found ''"},
       {{"--ids", "1,x"}, "found 'x'"},
       {{"--ids", "-4"}, "found '-4'"},
