@@ -8,12 +8,14 @@
 #include "frontend/Diagnostic.h"
 #include "frontend/GgmlBlocks.h"
 
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Parallel.h"
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace gemmac {
 
@@ -100,6 +102,26 @@ double squares(const float *x, int64_t n) {
   return sum;
 }
 
+/// The largest magnitude that a format holds without becoming an infinity or being cut.
+float largestOf(step::Format format) {
+  constexpr float kF16 = 65504;
+  switch (format) {
+  case step::Format::BF16P16:
+  case step::Format::RowsBF16:
+    return 3.3895314e38f;
+  case step::Format::F16P16:
+  case step::Format::RowsF16:
+    return kF16;
+  case step::Format::Q8P16:
+  case step::Format::RowsQ8:
+    return 127 * kF16; // the scale is f16
+  case step::Format::Q4P16:
+    return 8 * kF16;
+  default:
+    return std::numeric_limits<float>::max();
+  }
+}
+
 class Packer {
 public:
   Packer(step::WeightOp weight, mlir::ModuleOp module, const TensorSource &tensors)
@@ -123,7 +145,7 @@ private:
   std::vector<Part> parts;
   std::vector<int64_t> partRows;
   Rounding rounding; ///< of all panels or rows, added in their order
-  std::atomic<bool> nonFinite{false};
+  std::atomic<bool> nonFinite{false}, tooLarge{false};
 };
 
 llvm::Error Packer::addSource(gemma::WeightOp source, bool halves) {
@@ -170,6 +192,8 @@ void Packer::readRow(const Part &part, int64_t matrix, int64_t row, float *out) 
   }
   if (largest >= 0x7f800000u)
     nonFinite = true;
+  else if (float magnitude; std::memcpy(&magnitude, &largest, 4), magnitude > largestOf(weight.getFormat()))
+    tooLarge = true;
 }
 
 /// The bytes of a row of an imported tensor.
@@ -313,6 +337,12 @@ llvm::Error Packer::run(BlockWriter &writer, llvm::function_ref<void(uint64_t)> 
     return inputError(parts[0].tensor->file, parts[0].tensor->name,
                       "holds a value that is not finite (NaN or infinity)",
                       "the checkpoint is damaged: fetch it again");
+  if (tooLarge)
+    return inputError(parts[0].tensor->file, parts[0].tensor->name,
+                      "holds a value beyond " +
+                          llvm::Twine(llvm::formatv("{0:e}", largestOf(weight.getFormat())).str()) +
+                          ", the most that " + step::stringifyFormat(weight.getFormat()) + " can hold",
+                      "the checkpoint is damaged, or needs another --quantize or --compute");
   return llvm::Error::success();
 }
 

@@ -3,6 +3,7 @@
 
 #include "frontend/Diagnostic.h"
 #include "frontend/Json.h"
+#include "frontend/MappedFile.h"
 #include "frontend/TemplateParser.h"
 
 #include "llvm/ADT/SmallString.h"
@@ -57,7 +58,7 @@ llvm::Expected<ChatTemplate> gemmac::parseChatTemplate(llvm::StringRef text, llv
 llvm::Expected<ChatTemplate> gemmac::readChatTemplate(llvm::StringRef path) {
   fs::file_status status;
   if (std::error_code error = fs::status(path, status))
-    return inputError(path, "", "cannot be read: " + error.message());
+    return inputError(path, "", "cannot be read: " + whyNoFile(path, error));
   if (!fs::is_regular_file(status))
     return inputError(path, "", "is not a file, expected a chat template");
   if (status.getSize() > kTemplateBytes)
@@ -104,7 +105,7 @@ llvm::Expected<std::optional<ChatTemplate>> gemmac::findChatTemplate(llvm::Strin
     return path.str().str();
   };
   std::string path = replacement.empty() ? inDirectory("chat_template.jinja") : replacement.str();
-  if (!replacement.empty() || fs::exists(path)) {
+  if (!replacement.empty() || isPresent(path)) {
     llvm::Expected<ChatTemplate> found = readChatTemplate(path);
     if (!found)
       return found.takeError();
@@ -112,7 +113,7 @@ llvm::Expected<std::optional<ChatTemplate>> gemmac::findChatTemplate(llvm::Strin
   }
   for (llvm::StringRef name : {"chat_template.json", "tokenizer_config.json"}) {
     std::string path = inDirectory(name);
-    if (!fs::exists(path))
+    if (!isPresent(path))
       continue;
     llvm::Expected<std::optional<std::string>> text = templateInJson(path);
     if (!text)

@@ -5,6 +5,7 @@
 #include "frontend/Diagnostic.h"
 #include "frontend/GgufCheckpoint.h"
 #include "frontend/Json.h"
+#include "frontend/MappedFile.h"
 #include "frontend/Safetensors.h"
 #include "frontend/TextTensors.h"
 
@@ -81,7 +82,7 @@ std::string findPrefix(const TensorSource &tensors, const ModelConfig &config) {
 
 llvm::Expected<TokenizerData> loadTokenizer(llvm::StringRef directory, int64_t vocab) {
   std::string json = inDirectory(directory, "tokenizer.json"), model = inDirectory(directory, "tokenizer.model");
-  if (!fs::exists(json) && fs::exists(model))
+  if (!isPresent(json) && isPresent(model))
     return loadTokenizerModel(model, vocab);
   return loadTokenizerJson(json, vocab);
 }

@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+#include <set>
+
 using namespace gemmac;
 
 namespace {
@@ -174,13 +176,14 @@ void gemmac::readTokenIds(const JsonObject &object, llvm::StringRef key, int64_t
   const JsonValue *found = object.find(key);
   if (!found)
     return;
+  std::set<int64_t> known(ids.begin(), ids.end());
   auto add = [&](const JsonValue &value) {
     std::optional<int64_t> id = value.asInteger();
     if (!id || *id < 0 || *id >= vocab)
       return object.problems().fail(object.at(key), "found " + value.describe() +
                                                         ", expected token ids from 0 to " +
                                                         llvm::Twine(vocab - 1));
-    if (llvm::find(ids, *id) == ids.end())
+    if (known.insert(*id).second)
       ids.push_back(*id);
   };
   if (found->kind() != JsonValue::Kind::Array)

@@ -1,14 +1,13 @@
 // generation_config.json: stop ids, suppressed ids and sampling defaults. Optional; what is there must make
 // sense.
+#include "frontend/MappedFile.h"
 #include "frontend/ModelFamily.h"
-
-#include "llvm/Support/FileSystem.h"
 
 using namespace gemmac;
 
 llvm::Expected<GenerationConfig> gemmac::loadGenerationConfig(llvm::StringRef path, int64_t vocab) {
   GenerationConfig config;
-  if (!llvm::sys::fs::exists(path))
+  if (!isPresent(path))
     return config;
   llvm::Expected<JsonDocument> document = JsonDocument::read(path, {});
   if (!document)
@@ -17,6 +16,9 @@ llvm::Expected<GenerationConfig> gemmac::loadGenerationConfig(llvm::StringRef pa
   JsonObject root(document->root(), "", "", check);
   readTokenIds(root, "eos_token_id", vocab, config.eos);
   readTokenIds(root, "suppress_tokens", vocab, config.suppress);
+  if (static_cast<int64_t>(config.suppress.size()) >= vocab)
+    check.fail("suppress_tokens",
+               "found all " + llvm::Twine(vocab) + " ids, expected at least one that may be chosen");
   config.doSample = root.booleanOr("do_sample", config.doSample);
   config.temperature = root.numberOr("temperature", config.temperature, {0, 1000});
   config.topK = root.integerOr("top_k", config.topK, 0, int64_t(1) << 31);

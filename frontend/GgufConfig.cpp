@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include <set>
+
 using namespace gemmac;
 
 namespace {
@@ -254,6 +256,10 @@ llvm::Expected<GenerationConfig> gemmac::loadGgufGeneration(const GgufFile &gguf
   for (llvm::StringRef key : {"tokenizer.ggml.suppress_tokens", "suppress_tokens"})
     if (keys.has(key))
       config.suppress = keys.integerArray(key, 0, vocab - 1);
+  if (std::set<int64_t> distinct(config.suppress.begin(), config.suppress.end());
+      static_cast<int64_t>(distinct.size()) >= vocab)
+    check.fail("suppress_tokens",
+               "found all " + llvm::Twine(vocab) + " ids, expected at least one that may be chosen");
   if (llvm::Error error = check.take())
     return error;
   return config;

@@ -1,6 +1,7 @@
 // The bounded reader: nlohmann's iterative SAX parser feeds a builder that keeps the limits. Nothing here
 // recurses over the input, and no exception is needed: the parser reports errors through the handler.
 #include "frontend/Json.h"
+#include "frontend/MappedFile.h"
 
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SmallVector.h"
@@ -263,8 +264,7 @@ llvm::Expected<JsonDocument> JsonDocument::parse(llvm::StringRef text, llvm::Str
 llvm::Expected<JsonDocument> JsonDocument::read(llvm::StringRef path, const JsonLimits &limits) {
   llvm::sys::fs::file_status status;
   if (std::error_code error = llvm::sys::fs::status(path, status))
-    return inputError(path, "",
-                      error == std::errc::no_such_file_or_directory ? "no such file" : error.message());
+    return inputError(path, "", whyNoFile(path, error));
   if (!llvm::sys::fs::is_regular_file(status))
     return inputError(path, "", "not a regular file");
   if (status.getSize() > limits.bytes)

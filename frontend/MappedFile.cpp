@@ -8,8 +8,7 @@ namespace fs = llvm::sys::fs;
 llvm::Expected<MappedFile> MappedFile::open(llvm::StringRef path) {
   fs::file_status status;
   if (std::error_code error = fs::status(path, status))
-    return inputError(path, "",
-                      error == std::errc::no_such_file_or_directory ? "no such file" : error.message());
+    return inputError(path, "", whyNoFile(path, error));
   if (!fs::is_regular_file(status)) // opening a FIFO would wait for ever
     return inputError(path, "", "not a regular file");
   llvm::Expected<fs::file_t> handle = fs::openNativeFileForRead(path);

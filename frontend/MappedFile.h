@@ -8,6 +8,19 @@
 
 namespace gemmac {
 
+/// Whether something has that name. A link to nothing is something: an optional file that it stands for is
+/// meant to be there, and reading it then fails.
+inline bool isPresent(llvm::StringRef path) {
+  llvm::sys::fs::file_status status;
+  return !llvm::sys::fs::status(path, status, /*follow=*/false) && llvm::sys::fs::exists(status);
+}
+/// Why stat(path) failed, for a message.
+inline std::string whyNoFile(llvm::StringRef path, std::error_code error) {
+  if (error != std::errc::no_such_file_or_directory)
+    return error.message();
+  return isPresent(path) ? "is a link to a file that is not there" : "no such file";
+}
+
 class MappedFile {
 public:
   /// Fails with exit code 1 where the file is at fault, 3 where it cannot be mapped.

@@ -41,7 +41,7 @@ struct ConfigReader {
 
 // Upper bounds: generous multiples of the released sizes, small enough that products of three fit 63 bits.
 constexpr int64_t maxHidden = int64_t(1) << 20;
-constexpr int64_t maxLayers = int64_t(1) << 12;
+constexpr int64_t maxLayers = int64_t(1) << 10;
 constexpr int64_t maxVocab = int64_t(1) << 22;
 constexpr int64_t maxHeads = int64_t(1) << 12;
 constexpr int64_t maxHeadDim = int64_t(1) << 14;

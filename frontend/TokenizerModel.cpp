@@ -3,6 +3,7 @@
 // would change the ids - unigram models, a dummy prefix, a normaliser that maps characters - are refused by
 // name.
 #include "frontend/TokenizerParts.h"
+#include "frontend/MappedFile.h"
 
 #include "SentencePiece.pb.h"
 
@@ -198,8 +199,7 @@ llvm::Expected<TokenizerData> gemmac::loadTokenizerModel(llvm::StringRef path, i
   namespace fs = llvm::sys::fs;
   fs::file_status status;
   if (std::error_code error = fs::status(path, status))
-    return inputError(path, "",
-                      error == std::errc::no_such_file_or_directory ? "no such file" : error.message());
+    return inputError(path, "", whyNoFile(path, error));
   if (!fs::is_regular_file(status))
     return inputError(path, "", "not a regular file");
   if (status.getSize() > maxModelBytes)

@@ -132,6 +132,32 @@ def check(tally, compiler, folder, name, path, mention, accepted, address_space)
     tally.check(result.err.count("error:") == 1, f"{name}: one message", result.brief())
 
 
+def check_overflow(tally, compiler, folder):
+    """A finite weight that the packed type cannot hold."""
+    header, data = split_weights()
+    changed = bytearray(data)
+    begin = header[TENSOR]["data_offsets"][0]
+    size, value = {"F32": (4, struct.pack("<f", 3e38)), "BF16": (2, b"\x62\x7f")}[header[TENSOR]["dtype"]]
+    changed[begin:begin + size] = value
+    path = make_checkpoint(folder, "own-overflow", {WEIGHTS: weights_file(header, bytes(changed))})
+    for quantize in ("q8", "q4"):
+        result = compiler(path, os.path.join(folder, "out"), f"--quantize={quantize}")
+        tally.check(result.code == 1 and TENSOR in result.err and "can hold" in result.err, f"own-overflow {quantize}",
+                    result.brief())
+
+
+def check_dangling(tally, compiler, folder):
+    """Optional files that are links to nothing are not taken for absent."""
+    for name in ("generation_config.json", "tokenizer_config.json", "chat_template.jinja"):
+        path = make_checkpoint(folder, "own-dangling-" + name, {name: None})
+        for other in ("chat_template.jinja", "chat_template.json"):
+            if os.path.exists(os.path.join(path, other)):
+                os.remove(os.path.join(path, other))
+        os.symlink("nowhere", os.path.join(path, name))
+        result = compiler(path, os.path.join(folder, "out"))
+        tally.check(result.code == 1 and name in result.err and "link" in result.err, f"own-dangling-{name}", result.brief())
+
+
 def check_published(tally, compiler, folder, shared, address_space):
     made = os.path.join(folder, "published")
     script = os.path.join(shared, "goldens", "malformed", "make_malformed.py")
@@ -161,6 +187,8 @@ def main():
         for name, files, mention in own_cases():
             path = make_checkpoint(folder, "own-" + name, files)
             check(tally, compiler, folder, "own-" + name, path, mention or [], mention is None, address_space)
+        check_overflow(tally, compiler, folder)
+        check_dangling(tally, compiler, folder)
         if args.shared:
             check_published(tally, compiler, folder, args.shared, address_space)
     tally.finish()

@@ -3,6 +3,8 @@
 
 #include "TestFiles.h"
 
+#include <unistd.h>
+
 using namespace gemmac;
 using namespace gemmac::test;
 
@@ -38,4 +40,15 @@ TEST(GenerationConfig, DefaultsAndValues) {
                    Json{{"temperature", "hot"}}, Json{{"suppress_tokens", 1.5}}, Json{{"do_sample", 1}},
                    Json{{"repetition_penalty", 0}}, Json{{"min_p", 2}}, Json::array()})
     EXPECT_TRUE(contains(message(read(bad)), "generation_config.json: ")) << bad.dump();
+  Json all = Json::array();
+  for (int id = 0; id < 100; ++id)
+    all.push_back(id);
+  EXPECT_TRUE(contains(message(read({{"suppress_tokens", all}})), "found all 100 ids"));
+  all.erase(0);
+  EXPECT_EQ(message(read({{"suppress_tokens", all}})), "");
+
+  std::string link = directory.file("link.json");
+  ASSERT_EQ(symlink("nowhere", link.c_str()), 0);
+  EXPECT_TRUE(
+      contains(message(loadGenerationConfig(link, 100)), "link.json: is a link to a file that is not there"));
 }
