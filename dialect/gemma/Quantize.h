@@ -29,7 +29,7 @@ void quantizeQ8(const float *x, int n, int8_t *q, uint16_t *scale);
 /// One group of n <= 32 values; q = round(x / scale) + 8 in [0, 15], value = (q - 8) * scale. Of 19 scales, m
 /// / -d for d from 7.1 to 8.9 with m the value of largest magnitude, each replaced by the least-squares one
 /// for its rounding, and m / -8 itself: the one (in f16) with the least squared error, where an element's
-/// error counts as much as x^2 plus the group's mean of x^2.
+/// error counts as much as x^2 plus twice the group's mean of x^2.
 void quantizeQ4(const float *x, int n, uint8_t *q, uint16_t *scale);
 
 } // namespace gemmac
