@@ -70,7 +70,7 @@ TEST_F(Source, messagesNameTheFileAndThePlace) {
       jinja +
           ": line 1, column 1: the tag that starts here has no %}; give a template that gemmac can compile "
           "with --chat-template=FILE");
-  EXPECT_EQ(found(folder + "/absent"), folder + "/absent: cannot be read: No such file or directory");
+  EXPECT_EQ(found(folder + "/absent"), folder + "/absent: cannot be read: no such file");
   EXPECT_EQ(found(folder), folder + ": is not a file, expected a chat template");
   std::filesystem::resize_file(write("long", ""), 2 << 20);
   EXPECT_EQ(found(folder + "/long"),
