@@ -1,7 +1,11 @@
 // What a gemma.weight's values are: literals in each element type, quantised ones, random ones.
 #include "InterpTest.h"
 
+#include "dialect/gemma/Quantize.h"
 #include "dialect/interp/WeightValues.h"
+
+#include <cmath>
+#include <random>
 
 using namespace gemmac;
 
@@ -33,10 +37,15 @@ TEST_F(Weights, Q8) { // scale = f16(1 / 127) = 0.00787353515625, q = 127, -64
             (std::vector<float>{0.99993896484375f, -0.50390625f}));
 }
 
-TEST_F(Weights, Q4) { // scale = -1 / 8, q - 8 = -8, 4, -2
+TEST_F(Weights, Q4) {
+  // On the grid of m / -8 nothing is rounded and no other scale is tried.
+  EXPECT_EQ(
+      values("quant = 2 : i32, literal = dense<[[1.0, -0.5, 0.25]]> : tensor<1x3xf32>", "tensor<1x3xf32>"),
+      (std::vector<float>{1, -0.5f, 0.25f}));
+  // Off it, a scale near 1/8 (in f16) serves all three better.
   EXPECT_EQ(
       values("quant = 2 : i32, literal = dense<[[1.0, -0.5, 0.3]]> : tensor<1x3xf32>", "tensor<1x3xf32>"),
-      (std::vector<float>{1, -0.5f, 0.25f}));
+      (std::vector<float>{1.005859375f, -0.5029296875f, 0.25146484375f}));
 }
 
 TEST_F(Weights, GroupsOf32AlongTheLastAxis) {
@@ -81,4 +90,42 @@ TEST_F(Weights, FileWithoutACheckpoint) {
   EXPECT_EQ(llvm::toString(all.takeError()),
             "model.safetensors: a.b: no checkpoint is open; run with the model that this "
             "module was imported from");
+}
+
+/// The weighted squared error of a group, as dialect/gemma/Quantize.h defines it.
+static double weightedError(const std::vector<float> &x, float scale) {
+  double mean = 0, error = 0;
+  for (float v : x)
+    mean += static_cast<double>(v) * v / static_cast<double>(x.size());
+  for (float v : x) {
+    double level = scale != 0 ? std::nearbyint(static_cast<double>(v) / scale) : 0;
+    double change = std::min(7.0, std::max(-8.0, level)) * scale - v;
+    error += (static_cast<double>(v) * v + 2 * mean) * change * change;
+  }
+  return error;
+}
+
+TEST(QuantizeQ4, SearchIsNeverWorseThanTheExtremesScale) {
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  int better = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::vector<float> x(32);
+    float extreme = 0;
+    for (float &v : x) {
+      v = normal(random);
+      if (std::fabs(v) > std::fabs(extreme))
+        extreme = v;
+    }
+    uint8_t q[32];
+    uint16_t scale;
+    gemmac::quantizeQ4(x.data(), 32, q, &scale);
+    const double plain = weightedError(x, gemmac::f16ToF32(gemmac::f32ToF16(extreme / -8)));
+    const double found = weightedError(x, gemmac::f16ToF32(scale));
+    EXPECT_LE(found, plain * 1.0001);
+    better += found < 0.9 * plain;
+    for (int i = 0; i < 32; ++i)
+      EXPECT_LE(q[i], 15);
+  }
+  EXPECT_GT(better, 50); // a third of random groups gain more than a tenth
 }
