@@ -10,7 +10,9 @@
 #include "dialect/gemma/Gemma.h"
 #include "dialect/step/Step.h"
 #include "frontend/Diagnostic.h"
+#include "frontend/GgmlBlocks.h"
 #include "frontend/ImportText.h"
+#include "frontend/TextTensors.h"
 #include "passes/FuseSelection.h"
 #include "passes/Pipelines.h"
 #include "passes/lower/StepPasses.h"
@@ -65,6 +67,7 @@ private:
   llvm::Error finishText(llvm::StringRef text);
   llvm::Error saveTemp(llvm::StringRef name, llvm::StringRef text);
   llvm::Error runPipeline(llvm::StringRef what, llvm::function_ref<void(mlir::OpPassManager &)> build);
+  std::string defaultCompute() const;
   ManifestOptions manifestOptions() const;
   void printEstimate();
   std::string print() {
@@ -78,6 +81,7 @@ private:
   const Options &options;
   StageTimer timer;
   Checkpoint checkpoint;
+  std::string compute; ///< f32, bf16 or int8
   Target target;
   FuseSelection fuse;
   std::unique_ptr<mlir::MLIRContext> context;
@@ -101,8 +105,18 @@ llvm::Error Compilation::load() {
   checkpoint = std::move(*loaded);
   for (const std::string &note : checkpoint.notes)
     llvm::errs() << "gemmac: note: " << note << "\n";
+  compute = options.compute.empty() ? defaultCompute() : options.compute;
   timer.stage("load " + checkpoint.name);
   return llvm::Error::success();
+}
+
+/// int8 where weights have 8 bits or fewer: rounded by --quantize, or stored so.
+std::string Compilation::defaultCompute() const {
+  bool codes = options.quantize != "none";
+  for (const ExpectedTensor &expected : expectedTensors(checkpoint.config))
+    if (const TensorInfo *tensor = checkpoint.tensors->find(expected.name))
+      codes |= isBlockType(tensor->dtype);
+  return codes ? "int8" : "bf16";
 }
 
 llvm::Error Compilation::runPipeline(llvm::StringRef what, llvm::function_ref<void(mlir::OpPassManager &)> build) {
@@ -141,7 +155,7 @@ llvm::Error Compilation::lower() {
   step.context = options.context ? options.context : std::min<int64_t>(checkpoint.config.maxPositions, 8192);
   if (step.context > checkpoint.config.maxPositions)
     return usageError("--context=" + llvm::Twine(step.context) + " is more than the model's " + llvm::Twine(checkpoint.config.maxPositions) + " positions");
-  step.compute = options.compute == "f32" ? Compute::F32 : options.compute == "bf16" ? Compute::BF16 : Compute::I8;
+  step.compute = compute == "f32" ? Compute::F32 : compute == "bf16" ? Compute::BF16 : Compute::I8;
   step.kv = options.kv == "f32" ? step::KvType::F32 : step::KvType::BF16;
   if (llvm::Error error = runPipeline("lowering to a step", [&](mlir::OpPassManager &pm) { buildStepPipeline(pm, step); }))
     return error;
@@ -155,7 +169,7 @@ ManifestOptions Compilation::manifestOptions() const {
   for (const FuseInfo &info : fuseTable())
     if (fuse.has(info.fuse))
       fusions.push_back(info.name.str());
-  return {options.quantize, options.compute, options.kv, fusions};
+  return {options.quantize, compute, options.kv, fusions};
 }
 
 llvm::Error Compilation::generate() {
@@ -247,7 +261,7 @@ void Compilation::printEstimate() {
   auto row = [](llvm::StringRef name, int64_t bytes) {
     llvm::outs() << llvm::format("%-28s %14.3f MB\n", name.str().c_str(), bytes / 1e6);
   };
-  llvm::outs() << "model                        " << checkpoint.name << ", " << options.quantize << ", compute " << options.compute
+  llvm::outs() << "model                        " << checkpoint.name << ", " << options.quantize << ", compute " << compute
                << ", context " << *manifest.getInteger("context") << "\n";
   row("weights (file, mapped)", *manifest.getInteger("weight_bytes"));
   row("KV cache", *plan.getInteger("kv"));

@@ -31,7 +31,7 @@ struct Table {
   cl::opt<std::string> march{"march", cl::desc("processor: native, x86-64-v3, x86-64-v4, .. (--list-targets)"), cl::init("native"), cl::cat(category)};
   cl::opt<std::string> gpuArch{"gpu-arch", cl::desc("GPU architecture (not supported yet)"), cl::Hidden, cl::cat(category)};
   cl::opt<std::string> quantize{"quantize", cl::desc("weights: none (as stored), q8 or q4 (groups of 32)"), cl::init("none"), cl::cat(category)};
-  cl::opt<std::string> compute{"compute", cl::desc("activations inside matmuls: f32, bf16 or int8 (default: int8 for q8 and q4, else bf16)"), cl::cat(category)};
+  cl::opt<std::string> compute{"compute", cl::desc("activations inside matmuls: f32, bf16 or int8 (default: int8 where weights have 8 bits or fewer, else bf16)"), cl::cat(category)};
   cl::opt<std::string> kv{"kv", cl::desc("KV cache: f32 or bf16"), cl::init("bf16"), cl::cat(category)};
   cl::opt<std::string> context{"context", cl::desc("longest text in tokens (default: the model's, at most 8192)"), cl::value_desc("N"), cl::cat(category)};
   cl::opt<std::string> maxBatch{"max-batch", cl::desc("sequences at a time: 1"), cl::init("1"), cl::cat(category)};
@@ -118,8 +118,6 @@ static llvm::Expected<Options> toOptions(const Table &table) {
   options.march = table.march;
   options.quantize = table.quantize;
   options.compute = table.compute;
-  if (options.compute.empty())
-    options.compute = options.quantize == "none" ? "bf16" : "int8";
   options.kv = table.kv;
   options.fuse = table.fuse;
   options.emit = emitKind(table.emit);
