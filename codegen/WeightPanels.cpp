@@ -49,43 +49,41 @@ template <typename Level> static double squaredError(const float *x, uint16_t sc
   return sum;
 }
 
-static double packQ8(const float *rows, int64_t kp, int64_t k0, char *out) {
+/// Quantises and packs the two groups of each row: `quantize` gives the codes as stored in a panel and the
+/// scale, `put` writes one code, `value` reads one.
+template <typename Quantize, typename Put, typename Value>
+static double packGroups(const float *rows, int64_t kp, int64_t k0, char *scales, Quantize quantize, Put put,
+                         Value value) {
   double error = 0;
   for (int64_t lane = 0; lane < kPanelRows; ++lane)
     for (int64_t group = 0; group < 2; ++group) {
-      int8_t q[kQuantGroup];
-      uint16_t scale;
-      quantizeQ8(rows + lane * kp + k0 + 32 * group, 32, q, &scale);
-      for (int64_t i = 0; i < 32; ++i)
-        putByte(out, lane, 32 * group + i, static_cast<uint8_t>(q[i]));
-      std::memcpy(out + 1024 + (group * 16 + lane) * 2, &scale, 2);
-      error +=
-          squaredError(rows + lane * kp + k0 + 32 * group, scale, [&](int64_t i) { return float(q[i]); });
-    }
-  return error;
-}
-
-static double packQ4(const float *rows, int64_t kp, int64_t k0, char *out) {
-  double error = 0;
-  for (int64_t lane = 0; lane < kPanelRows; ++lane)
-    for (int64_t group = 0; group < 2; ++group) {
+      const float *from = rows + lane * kp + k0 + kQuantGroup * group;
       uint8_t q[kQuantGroup];
       uint16_t scale;
-      quantizeQ4(rows + lane * kp + k0 + 32 * group, 32, q, &scale);
-      for (int64_t i = 0; i < 32; ++i)
-        putNibble(out, lane, 32 * group + i, q[i]);
-      std::memcpy(out + 512 + (group * 16 + lane) * 2, &scale, 2);
-      error +=
-          squaredError(rows + lane * kp + k0 + 32 * group, scale, [&](int64_t i) { return float(q[i] - 8); });
+      quantize(from, q, &scale);
+      for (int64_t i = 0; i < kQuantGroup; ++i)
+        put(lane, kQuantGroup * group + i, q[i]);
+      std::memcpy(scales + (group * kPanelRows + lane) * 2, &scale, 2);
+      error += squaredError(from, scale, [&](int64_t i) { return value(q[i]); });
     }
   return error;
 }
 
 double gemmac::packSuperblock(Format format, const float *rows, int64_t kp, int64_t k0, char *out) {
   if (format == Format::Q8P16)
-    return packQ8(rows, kp, k0, out);
+    return packGroups(
+        rows, kp, k0, out + panelCodes(format)->scaleOffset(),
+        [](const float *from, uint8_t *q, uint16_t *scale) {
+          quantizeQ8(from, kQuantGroup, reinterpret_cast<int8_t *>(q), scale);
+        },
+        [&](int64_t lane, int64_t k, uint8_t q) { putByte(out, lane, k, q); },
+        [](uint8_t q) { return float(static_cast<int8_t>(q)); });
   if (format == Format::Q4P16)
-    return packQ4(rows, kp, k0, out);
+    return packGroups(
+        rows, kp, k0, out + panelCodes(format)->scaleOffset(),
+        [](const float *from, uint8_t *q, uint16_t *scale) { quantizeQ4(from, kQuantGroup, q, scale); },
+        [&](int64_t lane, int64_t k, uint8_t q) { putNibble(out, lane, k, q); },
+        [](uint8_t q) { return float(q - 8); });
   packFloats(format, rows, kp, k0, out);
   return 0;
 }

@@ -36,6 +36,30 @@ const PanelCodes *panelCodes(Format format) {
   }
 }
 
+BlockFormats blockFormats(gemma::Blocks blocks) {
+  switch (blocks) {
+  case gemma::Blocks::None:
+    break;
+  case gemma::Blocks::Q4_0:
+    return {Format::Q4P16, Format::RowsQ4_0};
+  case gemma::Blocks::Q4_1:
+    return {Format::Q4MP16, Format::RowsQ4_1};
+  case gemma::Blocks::Q5_0:
+    return {Format::Q5P16, Format::RowsQ5_0};
+  case gemma::Blocks::Q5_1:
+    return {Format::Q5MP16, Format::RowsQ5_1};
+  case gemma::Blocks::Q8_0:
+    return {Format::Q8P16, Format::RowsQ8_0};
+  case gemma::Blocks::Q4_K:
+    return {Format::Q4KP16, Format::RowsQ4_K};
+  case gemma::Blocks::Q5_K:
+    return {Format::Q5KP16, Format::RowsQ5_K};
+  case gemma::Blocks::Q6_K:
+    return {Format::Q6KP16, Format::RowsQ6_K};
+  }
+  llvm_unreachable("weights without blocks have formats of their own");
+}
+
 RowBlocks rowBlocks(Format format) {
   switch (format) {
   case Format::RowsQ4_0:

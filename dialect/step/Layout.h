@@ -4,6 +4,7 @@
 // bounds them), so that 64-bit sums cannot overflow here.
 #pragma once
 
+#include "dialect/gemma/Gemma.h"
 #include "dialect/step/Step.h"
 
 #include <cstdint>
@@ -43,6 +44,12 @@ struct PanelCodes {
 };
 /// Null for formats without codes.
 const PanelCodes *panelCodes(step::Format format);
+
+/// The panels and the rows that hold a block format's values exactly. `blocks` is not None.
+struct BlockFormats {
+  step::Format panels, rows;
+};
+BlockFormats blockFormats(gemma::Blocks blocks);
 
 /// One superblock: 16 rows x 64 inputs, with its scales. 0 for formats without panels.
 int64_t superblockBytes(step::Format format);

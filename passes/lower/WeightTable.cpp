@@ -37,35 +37,10 @@ gemma::WeightOp WeightTable::source(llvm::StringRef symbol) const {
   return llvm::cast<gemma::WeightOp>(symbols.lookup(symbol));
 }
 
-/// Panels and rows that hold a block format's values exactly.
-static std::pair<Format, Format> formatsOf(gemma::Blocks blocks) {
-  switch (blocks) {
-  case gemma::Blocks::Q4_0:
-    return {Format::Q4P16, Format::RowsQ4_0};
-  case gemma::Blocks::Q4_1:
-    return {Format::Q4MP16, Format::RowsQ4_1};
-  case gemma::Blocks::Q5_0:
-    return {Format::Q5P16, Format::RowsQ5_0};
-  case gemma::Blocks::Q5_1:
-    return {Format::Q5MP16, Format::RowsQ5_1};
-  case gemma::Blocks::Q8_0:
-    return {Format::Q8P16, Format::RowsQ8_0};
-  case gemma::Blocks::Q4_K:
-    return {Format::Q4KP16, Format::RowsQ4_K};
-  case gemma::Blocks::Q5_K:
-    return {Format::Q5KP16, Format::RowsQ5_K};
-  case gemma::Blocks::Q6_K:
-    return {Format::Q6KP16, Format::RowsQ6_K};
-  case gemma::Blocks::None:
-    break;
-  }
-  return {Format::F32P16, Format::RowsF32};
-}
-
 Format WeightTable::format(llvm::StringRef symbol) const {
   gemma::WeightOp weight = source(symbol);
   if (weight.getBlocks() != gemma::Blocks::None)
-    return formatsOf(weight.getBlocks()).first;
+    return blockFormats(weight.getBlocks()).panels;
   if (weight.getQuant() == gemma::Quant::Q8)
     return Format::Q8P16;
   if (weight.getQuant() == gemma::Quant::Q4)
@@ -155,7 +130,7 @@ mlir::FlatSymbolRefAttr WeightTable::table(llvm::StringRef symbol, mlir::Locatio
   if (byKey.count(key))
     return reference;
   mlir::Type type = weight.getTensorType().getElementType();
-  Format format = weight.getBlocks() != gemma::Blocks::None ? formatsOf(weight.getBlocks()).second
+  Format format = weight.getBlocks() != gemma::Blocks::None ? blockFormats(weight.getBlocks()).rows
                   : weight.getQuant() == gemma::Quant::Q8   ? Format::RowsQ8
                   : type.isF32()                            ? Format::RowsF32
                   : type.isBF16()                           ? Format::RowsBF16

@@ -1,6 +1,7 @@
 #include "dialect/interp/step/StepWeights.h"
 
 #include "dialect/gemma/Quantize.h"
+#include "dialect/step/Layout.h"
 #include "frontend/Diagnostic.h"
 
 using namespace gemmac;
@@ -16,32 +17,13 @@ step::WeightOp StepWeights::find(llvm::StringRef symbol) const { return symbols.
 
 /// Whether rows of `source` may be packed as `format`: what the packer does not change is what is read here.
 static bool suits(gemma::WeightOp source, Format format) {
-  using gemma::Blocks;
-  using gemma::Quant;
-  Quant quant = source.getQuant();
-  switch (source.getBlocks()) {
-  case Blocks::None:
-    if (format == Format::Q8P16 || format == Format::RowsQ8)
-      return quant == Quant::Q8;
-    return quant == (format == Format::Q4P16 ? Quant::Q4 : Quant::None);
-  case Blocks::Q4_0:
-    return format == Format::Q4P16 || format == Format::RowsQ4_0;
-  case Blocks::Q4_1:
-    return format == Format::Q4MP16 || format == Format::RowsQ4_1;
-  case Blocks::Q5_0:
-    return format == Format::Q5P16 || format == Format::RowsQ5_0;
-  case Blocks::Q5_1:
-    return format == Format::Q5MP16 || format == Format::RowsQ5_1;
-  case Blocks::Q8_0:
-    return format == Format::Q8P16 || format == Format::RowsQ8_0;
-  case Blocks::Q4_K:
-    return format == Format::Q4KP16 || format == Format::RowsQ4_K;
-  case Blocks::Q5_K:
-    return format == Format::Q5KP16 || format == Format::RowsQ5_K;
-  case Blocks::Q6_K:
-    return format == Format::Q6KP16 || format == Format::RowsQ6_K;
+  if (source.getBlocks() != gemma::Blocks::None) {
+    BlockFormats formats = blockFormats(source.getBlocks());
+    return format == formats.panels || format == formats.rows;
   }
-  return false;
+  if (format == Format::Q8P16 || format == Format::RowsQ8)
+    return source.getQuant() == gemma::Quant::Q8;
+  return source.getQuant() == (format == Format::Q4P16 ? gemma::Quant::Q4 : gemma::Quant::None);
 }
 
 llvm::Expected<llvm::ArrayRef<StepWeights::Part>> StepWeights::partsOf(step::WeightOp weight) {
@@ -66,8 +48,6 @@ llvm::Expected<llvm::ArrayRef<StepWeights::Part>> StepWeights::partsOf(step::Wei
   }
   return list;
 }
-
-static int64_t roundUp(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 
 llvm::Expected<llvm::ArrayRef<float>> StepWeights::row(step::WeightOp weight, int64_t expert, int64_t row) {
   auto list = partsOf(weight);
