@@ -42,7 +42,6 @@ namespace {
 /// One part of a packed matrix: `rows` rows from row `first` of each matrix of a tensor.
 struct Part {
   const TensorInfo *tensor;
-  llvm::ArrayRef<uint8_t> bytes;
   int64_t first, rows, matrixRows, columns;
 };
 
@@ -133,7 +132,7 @@ private:
   llvm::Error resolve();
   llvm::Error addSource(gemma::WeightOp source, bool halves);
   void readRow(const Part &part, int64_t matrix, int64_t row, float *out);
-  const uint8_t *blocksOf(const Part &part, int64_t matrix, int64_t row) const;
+  llvm::ArrayRef<uint8_t> bytesOf(const Part &part, int64_t matrix, int64_t row) const;
   void packBlocks(int64_t matrix, int64_t panel, char *out);
   Rounding packPanel(int64_t matrix, int64_t panel, char *out);
   Rounding packTableRow(int64_t row, char *out);
@@ -153,14 +152,11 @@ llvm::Error Packer::addSource(gemma::WeightOp source, bool halves) {
   const TensorInfo *tensor = tensors.find(name);
   if (!tensor)
     return inputError(tensors.primaryFile(), name, "tensor is missing");
-  int64_t rank = static_cast<int64_t>(tensor->shape.size());
-  int64_t rows =
-      rank == 1 ? (weight.getFormat() == step::Format::Vec ? 1 : tensor->shape[0]) : tensor->shape[rank - 2];
-  int64_t columns = tensor->elements() / rows / (rank == 3 ? tensor->shape[0] : 1);
-  llvm::ArrayRef<uint8_t> bytes = tensors.bytes(*tensor);
+  const size_t rank = tensor->shape.size();
+  const int64_t rows = rank == 1 ? 1 : tensor->shape[rank - 2], columns = tensor->shape.back();
   for (int64_t half = 0; half < (halves ? 2 : 1); ++half) {
     int64_t count = halves ? rows / 2 : rows;
-    parts.push_back({tensor, bytes, half * count, count, rows, columns});
+    parts.push_back({tensor, half * count, count, rows, columns});
     partRows.push_back(count);
   }
   return llvm::Error::success();
@@ -181,9 +177,8 @@ llvm::Error Packer::resolve() {
 }
 
 void Packer::readRow(const Part &part, int64_t matrix, int64_t row, float *out) {
-  int64_t index = (matrix * part.matrixRows + part.first + row) * part.columns;
   llvm::MutableArrayRef<float> values(out, part.columns);
-  decodeToF32(part.tensor->dtype, part.bytes, index, values);
+  decodeToF32(part.tensor->dtype, bytesOf(part, matrix, row), 0, values);
   uint32_t largest = 0;
   for (float value : values) {
     uint32_t bits;
@@ -196,18 +191,16 @@ void Packer::readRow(const Part &part, int64_t matrix, int64_t row, float *out) 
     tooLarge = true;
 }
 
-/// The bytes of a row of an imported tensor.
-const uint8_t *Packer::blocksOf(const Part &part, int64_t matrix, int64_t row) const {
-  const int64_t index = matrix * part.matrixRows + part.first + row;
-  const int64_t rowBytes = part.columns / dtypeBlock(part.tensor->dtype) * dtypeSize(part.tensor->dtype);
-  return part.bytes.data() + index * rowBytes;
+/// The bytes of a row as the checkpoint stores it.
+llvm::ArrayRef<uint8_t> Packer::bytesOf(const Part &part, int64_t matrix, int64_t row) const {
+  return rowBytes(tensors, *part.tensor, matrix * part.matrixRows + part.first + row);
 }
 
 void Packer::packBlocks(int64_t matrix, int64_t panel, char *out) {
   for (int64_t lane = 0; lane < kPanelRows; ++lane) {
     PackedRow from = packedRow(weight, partRows, panel * kPanelRows + lane);
     const Part &part = parts[from.source];
-    BlockRow row(part.tensor->dtype, from.row < 0 ? nullptr : blocksOf(part, matrix, from.row),
+    BlockRow row(part.tensor->dtype, from.row < 0 ? nullptr : bytesOf(part, matrix, from.row).data(),
                  weight.getK());
     if (!row.finite())
       nonFinite = true;
@@ -238,14 +231,15 @@ Rounding Packer::packTableRow(int64_t row, char *out) {
   int64_t k = weight.getK();
   if (rowBlocks(weight.getFormat()).elements > 0) { // as stored
     PackedRow from = packedRow(weight, partRows, row);
-    const size_t bytes = static_cast<size_t>(rowStrideBytes(weight.getFormat(), k));
-    if (from.row < 0)
-      return std::memset(out, 0, bytes), Rounding();
+    if (from.row < 0) {
+      std::memset(out, 0, static_cast<size_t>(rowStrideBytes(weight.getFormat(), k)));
+      return {};
+    }
     const Part &part = parts[from.source];
-    const uint8_t *stored = blocksOf(part, 0, from.row);
-    if (firstNonFinite(part.tensor->dtype, {stored, bytes}) >= 0)
+    llvm::ArrayRef<uint8_t> stored = bytesOf(part, 0, from.row);
+    if (firstNonFinite(part.tensor->dtype, stored) >= 0)
       nonFinite = true;
-    std::memcpy(out, stored, bytes);
+    std::memcpy(out, stored.data(), stored.size());
     return {};
   }
   std::vector<float> values(roundUp(k, kScaleGroup), 0.0f);
@@ -334,9 +328,9 @@ llvm::Error Packer::run(BlockWriter &writer, llvm::function_ref<void(uint64_t)> 
       return error;
   }
   if (nonFinite)
-    return inputError(parts[0].tensor->file, parts[0].tensor->name,
-                      "holds a value that is not finite (NaN or infinity)",
-                      "the checkpoint is damaged: fetch it again");
+    for (const Part &part : parts)
+      if (llvm::Error error = checkFinite(tensors, *part.tensor)) // says where
+        return error;
   if (tooLarge)
     return inputError(parts[0].tensor->file, parts[0].tensor->name,
                       "holds a value beyond " +

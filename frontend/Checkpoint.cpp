@@ -13,8 +13,6 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
-#include <set>
-
 using namespace gemmac;
 namespace fs = llvm::sys::fs;
 
@@ -100,13 +98,6 @@ void noteTowers(Checkpoint &checkpoint) {
     skip("audio");
 }
 
-/// Ids of all stop tokens that either file names.
-void uniteStops(Checkpoint &checkpoint) {
-  std::set<int64_t> stops(checkpoint.generation.eos.begin(), checkpoint.generation.eos.end());
-  stops.insert(checkpoint.config.eos.begin(), checkpoint.config.eos.end());
-  checkpoint.generation.eos.assign(stops.begin(), stops.end());
-}
-
 } // namespace
 
 llvm::Expected<Checkpoint> gemmac::loadCheckpoint(llvm::StringRef path, llvm::StringRef chatTemplate) {
@@ -146,7 +137,7 @@ llvm::Expected<Checkpoint> gemmac::loadCheckpoint(llvm::StringRef path, llvm::St
   if (!generation)
     return generation.takeError();
   checkpoint.generation = std::move(*generation);
-  uniteStops(checkpoint);
+  checkpoint.generation.addStops(checkpoint.config.eos);
 
   if (llvm::Error error = findChatTemplate(path, chatTemplate).moveInto(checkpoint.chatTemplate))
     return error;

@@ -3,6 +3,7 @@
 // other.
 #pragma once
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
@@ -72,6 +73,9 @@ struct GenerationConfig {
   double temperature = 1.0, topP = 1.0, minP = 0.0, repeatPenalty = 1.0;
   int64_t topK = 0;
   bool doSample = false;
+
+  /// Adds ids to `eos`, which becomes sorted and holds each once.
+  void addStops(llvm::ArrayRef<int64_t> ids);
 };
 
 /// Reads and checks `path` (config.json). Both published styles: flat or text_config; global_head_dim or

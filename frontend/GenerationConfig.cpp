@@ -5,6 +5,12 @@
 
 using namespace gemmac;
 
+void GenerationConfig::addStops(llvm::ArrayRef<int64_t> ids) {
+  eos.insert(eos.end(), ids.begin(), ids.end());
+  llvm::sort(eos);
+  eos.erase(std::unique(eos.begin(), eos.end()), eos.end());
+}
+
 llvm::Expected<GenerationConfig> gemmac::loadGenerationConfig(llvm::StringRef path, int64_t vocab) {
   GenerationConfig config;
   if (!isPresent(path))

@@ -17,27 +17,31 @@ using namespace gemmac;
 
 namespace {
 
-/// The tensors of the file, and those that are rows of a fused one.
+/// The tensors of the file, those that are rows of a fused one, and those fused of two.
 class GgufSource final : public TensorSource {
 public:
   explicit GgufSource(std::unique_ptr<GgufFile> file) : file(std::move(file)), all(this->file->tensors()) {}
 
   llvm::ArrayRef<TensorInfo> tensors() const override { return all; }
-  const TensorInfo *find(llvm::StringRef name) const override {
-    auto at = std::lower_bound(all.begin(), all.end(), name,
-                               [](const TensorInfo &a, llvm::StringRef b) { return a.name < b; });
-    return at != all.end() && at->name == name ? &*at : nullptr;
-  }
+  const TensorInfo *find(llvm::StringRef name) const override { return findByName(all, name); }
   llvm::ArrayRef<uint8_t> bytes(const TensorInfo &tensor) const override { return file->bytes(tensor); }
   llvm::StringRef primaryFile() const override { return file->path(); }
   const GgufFile &gguf() const { return *file; }
 
   llvm::Error splitFused(const ModelConfig &config);
+  llvm::Error fuseExperts(const ModelConfig &config);
 
 private:
+  void add(std::vector<TensorInfo> more);
+
   std::unique_ptr<GgufFile> file;
   std::vector<TensorInfo> all; ///< by name
 };
+
+void GgufSource::add(std::vector<TensorInfo> more) {
+  all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  llvm::sort(all, [](const TensorInfo &a, const TensorInfo &b) { return a.name < b.name; });
+}
 
 /// Some producers stack the rows of q, k and v in one tensor, attn_qkv: its parts get the names of the single
 /// ones.
@@ -68,19 +72,53 @@ llvm::Error GgufSource::splitFused(const ModelConfig &config) {
       parts.push_back(std::move(part));
     }
   }
-  all.insert(all.end(), parts.begin(), parts.end());
-  llvm::sort(all, [](const TensorInfo &a, const TensorInfo &b) { return a.name < b.name; });
+  add(std::move(parts));
+  return llvm::Error::success();
+}
+
+/// Some producers store the experts' gate and up matrices apart: they are read as the halves of one tensor.
+llvm::Error GgufSource::fuseExperts(const ModelConfig &config) {
+  std::vector<TensorInfo> fused;
+  for (size_t i = 0; config.experts > 0 && i < config.layers.size(); ++i) {
+    const std::string block = "blk." + std::to_string(i) + ".";
+    const TensorInfo *gate = find(block + "ffn_gate_exps.weight"), *up = find(block + "ffn_up_exps.weight");
+    TensorInfo both;
+    both.name = block + "ffn_gate_up_exps.weight";
+    if (!gate || !up || find(both.name))
+      continue;
+    const llvm::SmallVector<int64_t, 4> shape = {config.experts, config.expertIntermediate, config.hidden};
+    for (const TensorInfo *half : {gate, up})
+      if (half->shape != shape)
+        return inputError(half->file, half->name,
+                          "found shape " + shapeText(half->shape) + ", expected " + shapeText(shape) +
+                              " (experts by their feed-forward size by hidden size)");
+    if (gate->dtype != up->dtype)
+      return inputError(up->file, up->name,
+                        "found type " + dtypeName(up->dtype) + ", expected " + dtypeName(gate->dtype) +
+                            " as of " + gate->name,
+                        "quantise both to one type");
+    both.dtype = gate->dtype;
+    both.shape = {config.experts, 2 * config.expertIntermediate, config.hidden};
+    both.file = gate->file;
+    both.offset = gate->offset;
+    both.length = gate->length + up->length;
+    both.halves = {*gate, *up};
+    fused.push_back(std::move(both));
+  }
+  add(std::move(fused));
   return llvm::Error::success();
 }
 
 /// Tokens that end an answer in every Gemma vocabulary that has them, whatever the metadata says (gemma4.md
 /// 1).
-void addNamedStops(const TokenizerData &tokenizer, std::vector<int64_t> &stops) {
+std::vector<int64_t> namedStops(const TokenizerData &tokenizer) {
+  std::vector<int64_t> stops;
   for (int32_t id : tokenizer.special) {
     llvm::StringRef piece = tokenizer.pieces[static_cast<size_t>(id)];
     if (piece == "<turn|>" || piece == "<|tool_response>" || piece == "<end_of_turn>")
       stops.push_back(id);
   }
+  return stops;
 }
 
 } // namespace
@@ -109,6 +147,8 @@ llvm::Expected<Checkpoint> gemmac::loadGgufCheckpoint(llvm::StringRef path, llvm
   auto source = std::make_unique<GgufSource>(std::move(*file));
   if (llvm::Error error = source->splitFused(checkpoint.config))
     return error;
+  if (llvm::Error error = source->fuseExperts(checkpoint.config))
+    return error;
   if (llvm::Error error = checkTensors(*source, checkpoint.config))
     return error;
   const GgufFile &gguf = source->gguf();
@@ -121,11 +161,8 @@ llvm::Expected<Checkpoint> gemmac::loadGgufCheckpoint(llvm::StringRef path, llvm
     return generation.takeError();
   checkpoint.generation = std::move(*generation);
 
-  std::vector<int64_t> &stops = checkpoint.generation.eos;
-  stops.insert(stops.end(), checkpoint.config.eos.begin(), checkpoint.config.eos.end());
-  addNamedStops(checkpoint.tokenizer, stops);
-  llvm::sort(stops);
-  stops.erase(std::unique(stops.begin(), stops.end()), stops.end());
+  checkpoint.generation.addStops(checkpoint.config.eos);
+  checkpoint.generation.addStops(namedStops(checkpoint.tokenizer));
 
   InputCheck check(path);
   llvm::StringRef stored = GgufMetadata(gguf, check).stringOr("tokenizer.chat_template", "");

@@ -22,12 +22,7 @@ struct Reader {
   std::string at(llvm::StringRef key) const { return prefix + key.str(); }
   InputCheck &check() const { return keys.problems(); }
   int64_t size(llvm::StringRef key, int64_t high) const { return keys.integer(at(key), 1, high); }
-  const TensorInfo *tensor(llvm::StringRef name) const {
-    for (const TensorInfo &tensor : gguf.tensors())
-      if (tensor.name == name)
-        return &tensor;
-    return nullptr;
-  }
+  const TensorInfo *tensor(llvm::StringRef name) const { return findByName(gguf.tensors(), name); }
 };
 
 void readArchitecture(Reader &reader) {

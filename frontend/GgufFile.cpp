@@ -49,31 +49,6 @@ namespace {
 constexpr llvm::StringLiteral cutShort = "the file is truncated: fetch it again";
 constexpr uint32_t highestType = static_cast<uint32_t>(GgufType::F64);
 
-/// Bytes of a scalar; 0 for strings and arrays.
-uint64_t scalarBytes(GgufType type) {
-  switch (type) {
-  case GgufType::U8:
-  case GgufType::I8:
-  case GgufType::Bool:
-    return 1;
-  case GgufType::U16:
-  case GgufType::I16:
-    return 2;
-  case GgufType::U32:
-  case GgufType::I32:
-  case GgufType::F32:
-    return 4;
-  case GgufType::U64:
-  case GgufType::I64:
-  case GgufType::F64:
-    return 8;
-  case GgufType::String:
-  case GgufType::Array:
-    return 0;
-  }
-  return 0;
-}
-
 struct TypeRow {
   uint32_t number;
   DType type;
@@ -210,7 +185,7 @@ void GgufParser::elements(llvm::StringRef key, GgufValue &value) {
     for (uint64_t i = 0; i < value.count && !check.failed(); ++i)
       readString(key);
   } else {
-    uint64_t size = scalarBytes(value.type);
+    uint64_t size = ggufScalarBytes(value.type);
     if (value.count > left() / size)
       return check.fail(key,
                         "array of " + llvm::Twine(value.count) + " elements of " + llvm::Twine(size) +

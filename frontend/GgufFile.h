@@ -17,6 +17,9 @@ namespace gemmac {
 /// Types of metadata values, with the format's own numbers.
 enum class GgufType : uint32_t { U8, I8, U16, I16, U32, I32, F32, Bool, String, Array, U64, I64, F64 };
 
+/// Bytes of a scalar of that type; 0 for strings and arrays.
+uint64_t ggufScalarBytes(GgufType type);
+
 /// A metadata value: a scalar (count 1) or an array of scalars or strings. Arrays of arrays are refused: no
 /// key of a text model has one.
 struct GgufValue {

@@ -22,24 +22,6 @@ bool isInteger(GgufType type) {
          type != GgufType::String && type != GgufType::Array;
 }
 
-unsigned width(GgufType type) {
-  switch (type) {
-  case GgufType::U16:
-  case GgufType::I16:
-    return 2;
-  case GgufType::U32:
-  case GgufType::I32:
-  case GgufType::F32:
-    return 4;
-  case GgufType::U64:
-  case GgufType::I64:
-  case GgufType::F64:
-    return 8;
-  default:
-    return 1;
-  }
-}
-
 /// The integer (or boolean) at `from`; a u64 beyond int64 gives its largest, which no range allows.
 int64_t integerAt(GgufType type, const uint8_t *from) {
   switch (type) {
@@ -87,6 +69,30 @@ std::string range(int64_t low, int64_t high) {
 }
 
 } // namespace
+
+uint64_t gemmac::ggufScalarBytes(GgufType type) {
+  switch (type) {
+  case GgufType::U8:
+  case GgufType::I8:
+  case GgufType::Bool:
+    return 1;
+  case GgufType::U16:
+  case GgufType::I16:
+    return 2;
+  case GgufType::U32:
+  case GgufType::I32:
+  case GgufType::F32:
+    return 4;
+  case GgufType::U64:
+  case GgufType::I64:
+  case GgufType::F64:
+    return 8;
+  case GgufType::String:
+  case GgufType::Array:
+    return 0;
+  }
+  return 0;
+}
 
 std::string GgufValue::describe() const {
   if (array)
@@ -174,7 +180,7 @@ std::vector<int64_t> GgufMetadata::integerArray(llvm::StringRef key, int64_t low
   }
   result.reserve(value->count);
   for (uint64_t i = 0; i < value->count; ++i) {
-    int64_t found = integerAt(value->type, value->bytes.data() + i * width(value->type));
+    int64_t found = integerAt(value->type, value->bytes.data() + i * ggufScalarBytes(value->type));
     if (found < low || found > high) {
       check.fail(key, "found " + llvm::Twine(found) + " at index " + llvm::Twine(i) + ", expected " +
                           range(low, high));

@@ -3,7 +3,7 @@
 #include "frontend/ImportText.h"
 
 #include "dialect/gemma/Gemma.h"
-#include "frontend/GgmlBlocks.h"
+#include "frontend/BlockTypes.h"
 #include "frontend/TextTensors.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -100,13 +100,6 @@ mlir::Type elementType(mlir::MLIRContext *context, DType type) {
   if (type == DType::F16)
     return mlir::Float16Type::get(context);
   return mlir::Float32Type::get(context);
-}
-
-/// The enums list the formats in one order.
-gemma::Blocks blocksOf(DType type) {
-  if (!isBlockType(type))
-    return gemma::Blocks::None;
-  return static_cast<gemma::Blocks>(static_cast<int>(type) - static_cast<int>(DType::Q4_0) + 1);
 }
 
 /// Declares @symbol for the tensor of that name (with the checkpoint's prefix). The file is named without its

@@ -203,11 +203,7 @@ public:
   explicit SafetensorsSource(std::string primary) : primary(std::move(primary)) {}
 
   llvm::ArrayRef<TensorInfo> tensors() const override { return all; }
-  const TensorInfo *find(llvm::StringRef name) const override {
-    auto at = std::lower_bound(all.begin(), all.end(), name,
-                               [](const TensorInfo &a, llvm::StringRef b) { return a.name < b; });
-    return at != all.end() && at->name == name ? &*at : nullptr;
-  }
+  const TensorInfo *find(llvm::StringRef name) const override { return findByName(all, name); }
   llvm::ArrayRef<uint8_t> bytes(const TensorInfo &tensor) const override {
     auto at = files.find(tensor.file);
     assert(at != files.end() && tensor.offset + tensor.length <= at->second.bytes().size());

@@ -83,6 +83,25 @@ unsigned gemmac::dtypeBlock(DType type) {
   return isBlockType(type) ? static_cast<unsigned>(blockShape(type).elements) : 1;
 }
 
+const TensorInfo *gemmac::findByName(llvm::ArrayRef<TensorInfo> sorted, llvm::StringRef name) {
+  const TensorInfo *at = std::lower_bound(sorted.begin(), sorted.end(), name,
+                                          [](const TensorInfo &a, llvm::StringRef b) { return a.name < b; });
+  return at != sorted.end() && at->name == name ? at : nullptr;
+}
+
+llvm::ArrayRef<uint8_t> gemmac::rowBytes(const TensorSource &source, const TensorInfo &tensor, int64_t row) {
+  const TensorInfo *from = &tensor;
+  if (!tensor.halves.empty()) {
+    const int64_t rows = tensor.shape[tensor.shape.size() - 2], half = rows / 2;
+    const int64_t matrix = row / rows, within = row % rows;
+    from = &tensor.halves[static_cast<size_t>(within / half)];
+    row = matrix * half + within % half;
+  }
+  const auto size =
+      static_cast<size_t>(from->shape.back()) / dtypeBlock(from->dtype) * dtypeSize(from->dtype);
+  return source.bytes(*from).slice(static_cast<size_t>(row) * size, size);
+}
+
 int64_t TensorInfo::elements() const {
   int64_t product = 1;
   for (int64_t size : shape)
@@ -140,6 +159,11 @@ int64_t gemmac::firstNonFinite(DType type, llvm::ArrayRef<uint8_t> bytes) {
 }
 
 llvm::Error gemmac::checkFinite(const TensorSource &source, const TensorInfo &tensor) {
+  for (const TensorInfo &half : tensor.halves)
+    if (llvm::Error error = checkFinite(source, half))
+      return error;
+  if (!tensor.halves.empty())
+    return llvm::Error::success();
   llvm::ArrayRef<uint8_t> bytes = source.bytes(tensor);
   int64_t index = firstNonFinite(tensor.dtype, bytes);
   if (index < 0)

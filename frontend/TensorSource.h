@@ -56,9 +56,15 @@ struct TensorInfo {
   std::string file;                    ///< path of the file that holds it
   uint64_t offset;                     ///< bytes from the start of `file`
   uint64_t length; ///< bytes; product of shape times element size (or blocks times theirs)
+  /// Empty, or two tensors [E, N / 2, K] of this one's dtype: each matrix [N, K] of this one is the first's
+  /// rows and then the second's. Such a tensor has no bytes of its own.
+  std::vector<TensorInfo> halves;
 
   int64_t elements() const;
 };
+
+/// The tensor of that name in a list sorted by name, or null.
+const TensorInfo *findByName(llvm::ArrayRef<TensorInfo> sorted, llvm::StringRef name);
 
 class TensorSource {
 public:
@@ -67,11 +73,15 @@ public:
   virtual llvm::ArrayRef<TensorInfo> tensors() const = 0;
   /// The tensor of that name, or null.
   virtual const TensorInfo *find(llvm::StringRef name) const = 0;
-  /// The mapped bytes of a tensor of this source. Valid as long as the source lives.
+  /// The mapped bytes of a tensor of this source that is not made of halves. Valid as long as the source
+  /// lives.
   virtual llvm::ArrayRef<uint8_t> bytes(const TensorInfo &tensor) const = 0;
   /// The file to name in messages about a tensor that is missing.
   virtual llvm::StringRef primaryFile() const = 0;
 };
+
+/// The bytes of row `row` of all of the tensor's rows (its last axis), whether or not it is made of halves.
+llvm::ArrayRef<uint8_t> rowBytes(const TensorSource &source, const TensorInfo &tensor, int64_t row);
 
 /// Decodes elements [first, first + out.size()) of a weight tensor to f32, exactly (NaN payloads and
 /// subnormals included). `bytes` need not be aligned; `first` need not be a block's start.
@@ -83,9 +93,9 @@ void decodeToF32(DType type, llvm::ArrayRef<uint8_t> bytes, int64_t first, llvm:
 int64_t firstNonFinite(DType type, llvm::ArrayRef<uint8_t> bytes);
 /// Error naming file, tensor, index and value if a weight tensor of `source` holds a NaN or an infinity.
 llvm::Error checkFinite(const TensorSource &source, const TensorInfo &tensor);
-/// loadCheckpoint() runs checkFinite() on tensors of at most this many bytes; whoever packs a larger one
-/// checks it then.
-constexpr uint64_t eagerFiniteCheckBytes = 256u << 20;
+/// loadCheckpoint() runs checkFinite() on tensors of at most this many bytes, norms among them; whoever packs
+/// a larger one checks it then, so that loading a model does not read all of it.
+constexpr uint64_t eagerFiniteCheckBytes = 4u << 20;
 
 /// "[2, 3]"
 std::string shapeText(llvm::ArrayRef<int64_t> shape);

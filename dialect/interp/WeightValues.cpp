@@ -2,6 +2,7 @@
 
 #include "dialect/gemma/Quantize.h"
 #include "dialect/interp/Tensor.h"
+#include "frontend/BlockTypes.h"
 #include "frontend/Diagnostic.h"
 
 #include <algorithm>
@@ -79,12 +80,14 @@ llvm::Error WeightValues::decodeFile(gemma::WeightOp weight, int64_t first,
                       "missing, expected the tensor of weight @" + weight.getSymName());
   mlir::Type type = weight.getTensorType().getElementType();
   DType expected = type.isBF16() ? DType::BF16 : type.isF16() ? DType::F16 : DType::F32;
-  if (weight.getBlocks() != gemma::Blocks::None) // the enums list the formats in one order
-    expected = static_cast<DType>(static_cast<int>(DType::Q4_0) + static_cast<int>(weight.getBlocks()) - 1);
+  if (weight.getBlocks() != gemma::Blocks::None)
+    expected = dtypeOf(weight.getBlocks());
   if (info->dtype != expected || llvm::ArrayRef<int64_t>(info->shape) != weight.getShape())
     return inputError(source->primaryFile(), name,
                       "dtype or shape is not that of weight @" + weight.getSymName());
-  decodeToF32(info->dtype, source->bytes(*info), first, out);
+  const auto columns = static_cast<size_t>(weight.getShape().back());
+  for (int64_t row = first / static_cast<int64_t>(columns); !out.empty(); out = out.drop_front(columns))
+    decodeToF32(info->dtype, rowBytes(*source, *info, row++), 0, out.take_front(columns));
   return llvm::Error::success();
 }
 
