@@ -16,6 +16,7 @@
 #include "passes/FuseSelection.h"
 #include "passes/Pipelines.h"
 #include "passes/lower/StepPasses.h"
+#include "tools/gemmac/Process.h"
 #include "tools/gemmac/WeightTable.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -70,6 +71,7 @@ private:
   std::string defaultCompute() const;
   ManifestOptions manifestOptions() const;
   void printEstimate();
+  void warnOfMemory();
   std::string print() {
     std::string text;
     llvm::raw_string_ostream os(text);
@@ -267,7 +269,21 @@ void Compilation::printEstimate() {
   row("KV cache", *plan.getInteger("kv"));
   row("activations", *plan.getInteger("activations"));
   row("scratch of each worker", *plan.getInteger("scratch"));
+  row("memory of this machine", machineMemory());
   row("read per decoded token", *manifest.getInteger("bytes_per_token"));
+}
+
+/// The executable may be for another machine, so that this is no error.
+void Compilation::warnOfMemory() {
+  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(), totalScratchBytes(program));
+  const llvm::json::Object &plan = *manifest.getObject("plan");
+  const int64_t needed = *plan.getInteger("kv") + *plan.getInteger("activations") + *plan.getInteger("scratch");
+  const int64_t there = machineMemory(), tokens = *manifest.getInteger("context");
+  if (needed <= there)
+    return;
+  llvm::errs() << "gemmac: warning: --context: " << tokens << " tokens need "
+               << llvm::format("%.3f GB besides the weights, this machine has %.3f GB", needed / 1e9, there / 1e9)
+               << ": the executable will not start here; give a smaller --context\n";
 }
 
 llvm::Error Compilation::run() {
@@ -279,6 +295,7 @@ llvm::Error Compilation::run() {
     return finishText(print());
   if (llvm::Error error = lower())
     return error;
+  warnOfMemory();
   if (options.estimate) {
     printEstimate();
     return llvm::Error::success();

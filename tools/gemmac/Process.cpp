@@ -6,13 +6,17 @@
 
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <exception>
 #include <fcntl.h>
+#include <limits>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace gemmac {
@@ -87,6 +91,25 @@ llvm::Error checkOutput(const Options &options) {
     return llvm::Error::success();
   llvm::Expected<OutputFile> probe = OutputFile::create(options.output);
   return probe ? llvm::Error::success() : probe.takeError();
+}
+
+/// The number in a cgroup's memory.max; the largest where there is none, or "max".
+static int64_t cgroupLimit(const char *path) {
+  int64_t bytes;
+  auto text = llvm::MemoryBuffer::getFileAsStream(path);
+  if (!text || (*text)->getBuffer().trim().getAsInteger(10, bytes) || bytes <= 0)
+    return std::numeric_limits<int64_t>::max();
+  return bytes;
+}
+
+int64_t machineMemory() {
+  int64_t bytes = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  for (const char *path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})
+    bytes = std::min(bytes, cgroupLimit(path));
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    bytes = std::min(bytes, static_cast<int64_t>(limit.rlim_cur));
+  return bytes;
 }
 
 llvm::Error flushStdout() {
