@@ -2,27 +2,18 @@
 // and decoding stay within the vocabulary.
 #pragma once
 
+#include "Require.h"
 #include "codegen/TokenizerSection.h"
 #include "runtime/Tokenizer.h"
 
-#include <cstdio>
 #include <string_view>
 
 namespace gemmac::fuzz {
 
-inline void require(bool holds, const char *what) {
-  if (holds)
-    return;
-  fprintf(stderr, "broken: %s\n", what);
-  abort();
-}
-
 /// `text`: any bytes. A refusal must say something.
 inline void useTokenizer(llvm::Expected<TokenizerData> data, std::string_view text) {
-  if (!data) {
-    require(!llvm::toString(data.takeError()).empty(), "an error without a message");
+  if (refused(data))
     return;
-  }
   const std::string blob = tokenizerBlob(*data);
   const char *wrong = checkTokenizerBlob(blob.data(), blob.size());
   require(!wrong, wrong);
