@@ -15,6 +15,10 @@ quick | full | soak)
   tier=$1
   shift
   ;;
+-h | --help)
+  sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"
+  exit 0
+  ;;
 -* | "") ;;
 *)
   echo "tools/test.sh: unknown tier '$1', expected quick, full or soak" >&2
