@@ -13,52 +13,18 @@ round, n, median, spread. Exit status 1 where the ratio is below --require.
 """
 import argparse
 import datetime
-import hashlib
 import json
 import os
-import platform
 import re
 import statistics
-import subprocess
 import sys
+
+from machine import build_reader, digest, machine, read_rate, run, summary, write_result
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 LAYERS = range(5)  # 2 x 6144 x 1536 each; later layers of E2B are double-wide
 HUGE_SHARE = 0.9
-
-
-def run(command, quiet=True):
-    """stdout of a command that must work."""
-    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, check=False,
-                          stderr=subprocess.PIPE if quiet else None)
-    if done.returncode != 0:
-        message = (done.stderr or b"").decode(errors="replace")[-600:]
-        sys.exit(f"{' '.join(map(str, command))}: exit {done.returncode}\n{message}")
-    return done.stdout.decode()
-
-
-def machine():
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        model = re.search(r"model name\s*:\s*(.*)", file.read())
-    with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="utf-8") as file:
-        pages = file.read().strip()
-    return {"cpu": model.group(1) if model else "unknown", "cpus": len(os.sched_getaffinity(0)),
-            "kernel": platform.release(), "transparent_hugepage": pages}
-
-
-def digest(path):
-    value = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 24):
-            value.update(block)
-    return value.hexdigest()
-
-
-def build_reader(shared, folder):
-    reader = os.path.join(folder, "membw")
-    run(["cc", "-O3", "-march=native", "-pthread", os.path.join(shared, "bench", "membw.c"), "-o", reader])
-    return reader
 
 
 def make_executable(args, folder):
@@ -72,11 +38,6 @@ def make_executable(args, folder):
     return exe, command
 
 
-def read_rate(reader, threads, mib, huge):
-    """GB/s, the median of membw's passes."""
-    return float(re.search(r"median ([\d.]+)", run([reader, threads, mib, 5, int(huge)])).group(1))
-
-
 def gate_up(report):
     """(GB/s, names) of the gate/up phases of the first layers in one `bench --phases -o json`."""
     chosen = [p for p in report["phases"]
@@ -86,11 +47,6 @@ def gate_up(report):
         sys.exit(f"expected {len(LAYERS)} gate/up phases, found {[p['name'] for p in chosen]} among "
                  f"{[p['name'] for p in report['phases']][:40]}")
     return sum(p["bytes"] for p in chosen) / sum(p["mean_us"] for p in chosen) / 1e3, [p["name"] for p in chosen]
-
-
-def summary(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values),
-            "stddev": statistics.stdev(values) if len(values) > 1 else 0.0, "values": values}
 
 
 def measure(args, exe, reader):
@@ -142,12 +98,7 @@ def main():
         "commands": {"compile": " ".join(["gemmac", "MODEL", "-o", "OUT", *map(str, compiled[4:])]),
                      "phases": " ".join(map(str, [os.path.basename(exe), *phases[1:]]))},
     }
-    os.makedirs(os.path.join(HERE, "results"), exist_ok=True)
-    stamp = result["date"][:16].replace(":", "").replace("-", "")
-    path = os.path.join(HERE, "results", f"gate_up-{stamp}.json")
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(result, file, indent=1)
-        file.write("\n")
+    path = write_result("gate_up", result)
     print(f"gate/up {figures['gate_up']['median']:.2f} GB/s, streaming read with {result['against']} {limit:.2f} GB/s: "
           f"ratio {result['ratio']:.3f} (n = {args.rounds}); first token {result['time_to_first_token_ms']['median']:.0f} ms, "
           f"anonymous {result['anonymous_bytes'][0] / 2**20:.0f} MiB; {os.path.relpath(path)}")
