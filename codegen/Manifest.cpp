@@ -43,14 +43,15 @@ static Object samplingDefaults(const GenerationConfig &config) {
                 {"min_p", config.minP},         {"repeat_penalty", config.repeatPenalty}};
 }
 
-/// One entry of "entries"; also appends phase names and costs of a decode entry to `phases`.
+/// One entry of "entries"; phase names and costs of decode and of a full prefill step go into the manifest.
 static Object describeEntry(step::EntryOp entry, Object &manifest) {
   Object result{{"rows", entry.getRows()}};
   Array names, bytes, flops;
   for (auto phase : entry.getOps<step::PhaseOp>()) {
     names.push_back(phase.getName());
-    bytes.push_back(static_cast<int64_t>(phase.getBytes()));
-    flops.push_back(static_cast<int64_t>(phase.getFlops()));
+    const auto more = static_cast<int64_t>(entry.getRows()) - 1;
+    bytes.push_back(static_cast<int64_t>(phase.getBytes()) + more * static_cast<int64_t>(phase.getRowBytes()));
+    flops.push_back(static_cast<int64_t>(phase.getFlops()) + more * static_cast<int64_t>(phase.getRowFlops()));
   }
   result["phases"] = static_cast<int64_t>(names.size());
   auto yield = mlir::cast<step::YieldOp>(entry.getBody().front().getTerminator());
@@ -59,10 +60,11 @@ static Object describeEntry(step::EntryOp entry, Object &manifest) {
     result["logits"] = static_cast<int64_t>(*buffer.getOffset());
     result["stride"] = mlir::cast<mlir::MemRefType>(buffer.getResult().getType()).getShape()[1];
   }
-  if (entry.getSymName() == "decode") {
-    manifest["phases"] = std::move(names);
-    manifest["phase_bytes"] = std::move(bytes);
-    manifest["phase_flops"] = std::move(flops);
+  if (entry.getSymName() == "decode" || entry.getSymName() == "prefill_none") {
+    const std::string prefix = entry.getSymName() == "decode" ? "" : "prefill_";
+    manifest[prefix + "phases"] = std::move(names);
+    manifest[prefix + "phase_bytes"] = std::move(bytes);
+    manifest[prefix + "phase_flops"] = std::move(flops);
   }
   return result;
 }

@@ -18,19 +18,22 @@ constexpr const char *kLevel3[] = {"sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"
                                    "avx2", "bmi",   "bmi2",   "f16c",   "fma",    "lzcnt", "movbe", "xsave"};
 constexpr const char *kLevel4[] = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"};
 
+constexpr const char *kTiles[] = {"amx-tile", "amx-bf16", "avx512bf16"};
+
 struct Row {
   const char *name;
-  bool avx512, vnni;
+  bool avx512, vnni, amx;
 };
 
 /// The levels of the psABI, then CPUs whose extensions the emitters use.
 constexpr Row kRows[] = {
-    {"x86-64-v3", false, false},    {"x86-64-v4", true, false},     {"cascadelake", true, true},
-    {"icelake-server", true, true}, {"sapphirerapids", true, true}, {"znver4", true, true},
-    {"znver5", true, true},
+    {"x86-64-v3", false, false, false},    {"x86-64-v4", true, false, false},
+    {"cascadelake", true, true, false},    {"icelake-server", true, true, false},
+    {"sapphirerapids", true, true, true},  {"znver4", true, true, false},
+    {"znver5", true, true, false},
 };
 
-Target makeTarget(StringRef name, StringRef tune, bool avx512, bool vnni, bool avxvnni) {
+Target makeTarget(StringRef name, StringRef tune, bool avx512, bool vnni, bool avxvnni, bool amx) {
   Target t;
   t.name = name.str();
   t.cpu = avx512 ? "x86-64-v4" : "x86-64-v3";
@@ -38,6 +41,7 @@ Target makeTarget(StringRef name, StringRef tune, bool avx512, bool vnni, bool a
   t.avx512 = avx512;
   t.vnni = vnni;
   t.avxvnni = avxvnni;
+  t.amx = amx;
   t.features.assign(std::begin(kLevel3), std::end(kLevel3));
   if (avx512)
     t.features.insert(t.features.end(), std::begin(kLevel4), std::end(kLevel4));
@@ -47,6 +51,11 @@ Target makeTarget(StringRef name, StringRef tune, bool avx512, bool vnni, bool a
     t.features.push_back("avxvnni");
   if (vnni || avxvnni)
     t.extras = "+" + t.features.back();
+  if (amx) {
+    t.features.insert(t.features.end(), std::begin(kTiles), std::end(kTiles));
+    for (const char *feature : kTiles)
+      t.extras += std::string(",+") + feature;
+  }
   return t;
 }
 
@@ -63,7 +72,8 @@ Expected<Target> nativeTarget() {
                         join(missing, ", ") + "; compile for another machine with --march=x86-64-v3");
   bool avx512 = all_of(kLevel4, has);
   bool vnni = avx512 && has("avx512vnni");
-  return makeTarget(sys::getHostCPUName(), sys::getHostCPUName(), avx512, vnni, !vnni && has("avxvnni"));
+  return makeTarget(sys::getHostCPUName(), sys::getHostCPUName(), avx512, vnni, !vnni && has("avxvnni"),
+                    vnni && all_of(kTiles, has));
 }
 
 } // namespace
@@ -80,7 +90,7 @@ Expected<Target> lookupTarget(StringRef name) {
     return nativeTarget();
   for (const Row &row : kRows)
     if (name == row.name)
-      return makeTarget(row.name, row.name, row.avx512, row.vnni, /*avxvnni=*/false);
+      return makeTarget(row.name, row.name, row.avx512, row.vnni, /*avxvnni=*/false, row.amx);
   return usageError("--march: found \"" + name + "\", expected one of " + join(targetNames(), ", "));
 }
 

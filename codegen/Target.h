@@ -20,6 +20,7 @@ struct Target {
   bool avx512 = false;               ///< AVX-512 F, BW, CD, DQ, VL
   bool vnni = false;                 ///< vpdpbusd on 512-bit registers
   bool avxvnni = false;              ///< vpdpbusd on 256-bit registers, without AVX-512
+  bool amx = false;                  ///< AMX tiles of bf16, and the AVX-512 conversions to bf16
 };
 
 /// Names for --march, for --list-targets.

@@ -68,5 +68,6 @@ extern const GmModel gm_model;
  *           "caches": [{"name":..,"slots":..,"window":..,"bytes":..}]},
  *  "phases": [".."],      // of decode, in order, one barrier after each; "layers.<n>.<kind>" in layers
  *  "phase_bytes": [..], "phase_flops": [..]   // optional, as long as "phases": bench --phases
+ *  "prefill_phases", "prefill_phase_bytes", "prefill_phase_flops"  // optional: the same of prefill_none, all its rows
  * }
  */

@@ -77,26 +77,37 @@ BenchRow benchRow(Session &session, const Manifest &manifest, int64_t prompt, in
   return row;
 }
 
-std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, int64_t depth, int64_t steps) {
-  const size_t n = m.phases.size();
+std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool prefill, int64_t depth,
+                                   int64_t steps) {
+  const PhaseList &list = prefill ? m.prefillPhases : m.phases;
+  const size_t n = list.names.size();
   if (n == 0)
-    throw Failure(kLacking, "the executable names no phases; compile it again");
+    throw Failure(kLacking, cat("the executable names no phases", prefill ? " of a prompt" : "",
+                                "; compile it again"));
   session.reset();
   session.prefill(someTokens(m, depth));
-  const std::vector<int32_t> ids = someTokens(m, steps + 1);
-  session.decode(ids[0]);
+  const std::vector<int32_t> ids = someTokens(m, prefill ? m.prefillNone.rows : steps + 1);
+  auto step = [&](int64_t s) {
+    if (!prefill) {
+      session.decode(ids[static_cast<size_t>(s)]);
+      return;
+    }
+    if (depth == 0) // else the prompt grows: steps of a prompt have no other way back
+      session.reset();
+    session.prefill(ids);
+  };
+  step(0);
   std::vector<PhaseTime> phases(n + 1);
   std::vector<int64_t> times; // the start of the step, each barrier, the end
   times.reserve(2 * n + 16);
   session.pool().setProfile(&times);
   for (int64_t s = 1; s <= steps && !interrupted(); ++s) {
     times.clear();
-    session.decode(ids[static_cast<size_t>(s)]);
+    step(s);
     if (times.size() != n + 1 &&
         times.size() != n + 2) // the last phase may or may not have a barrier of its own
-      throw Failure(kLacking,
-                    cat("a decode step passed ", times.size() - 2, " barriers, expected one for each of its ",
-                        n, " phases; compile it again"));
+      throw Failure(kLacking, cat("a step passed ", times.size() - 2, " barriers, expected one for each of its ",
+                                  n, " phases; compile it again"));
     for (size_t i = 0; i < n; ++i)
       phases[i].seconds += static_cast<double>(times[i + 1] - times[i]) * 1e-9 / static_cast<double>(steps);
     phases[n].seconds += static_cast<double>(times.back() - times[0]) * 1e-9 / static_cast<double>(steps);
@@ -105,10 +116,10 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, int64_t 
   if (interrupted())
     throw Interrupted();
   for (size_t i = 0; i < n; ++i) {
-    phases[i].name = m.phases[i];
+    phases[i].name = list.names[i];
     phases[i].count = 1;
-    phases[i].bytes = m.phaseBytes.empty() ? 0 : m.phaseBytes[i];
-    phases[i].flops = m.phaseFlops.empty() ? 0 : m.phaseFlops[i];
+    phases[i].bytes = list.bytes.empty() ? 0 : list.bytes[i];
+    phases[i].flops = list.flops.empty() ? 0 : list.flops[i];
     phases[n].bytes += phases[i].bytes;
     phases[n].flops += phases[i].flops;
   }

@@ -184,8 +184,12 @@ static std::string phaseTable(const std::vector<PhaseTime> &phases, const char *
 }
 
 static int phasesCommand(const Program &p, const Options &o, Session &session) {
-  const int64_t steps = std::max<int64_t>(1, o.benchAnswer[0]);
-  const std::vector<PhaseTime> phases = benchPhases(session, p.manifest, o.benchDepth[0], steps);
+  // -n 0 asks for a prompt instead of decoding, -p for how many tokens of it.
+  const bool prefill = o.benchAnswer[0] == 0;
+  const int64_t rows = std::max<int64_t>(1, p.manifest.prefillNone.rows);
+  const int64_t steps = std::max<int64_t>(1, prefill ? o.benchPrompt[0] / rows : o.benchAnswer[0]);
+  const std::vector<PhaseTime> phases =
+      benchPhases(session, p.manifest, prefill, o.benchDepth[0], steps);
   const double readRate = streamingRead(session, p.payload.weightBytes());
   const double share = p.payload.hugePageShare(false);
   if (o.format == BenchFormat::Json) {
@@ -205,9 +209,10 @@ static int phasesCommand(const Program &p, const Options &o, Session &session) {
     return kDone;
   }
   writeOut(phaseTable(phases, "phase", readRate) + phaseTable(byKind(phases), "kind", readRate) +
-           format("mean of %lld decode steps at depth %lld, %d workers; weights in 2 MiB pages: %.0f %%",
-                  static_cast<long long>(steps), static_cast<long long>(o.benchDepth[0]), o.workers,
-                  100 * share) +
+           format("mean of %lld %s at depth %lld, %d workers; weights in 2 MiB pages: %.0f %%",
+                  static_cast<long long>(steps),
+                  prefill ? cat("steps of ", rows, " tokens of a prompt").c_str() : "decode steps",
+                  static_cast<long long>(o.benchDepth[0]), o.workers, 100 * share) +
            (readRate > 0 ? format("; plain reading of the weights: %.2f GB/s\n", readRate * 1e-9) : "\n"));
   return kDone;
 }
@@ -218,7 +223,7 @@ static void checkRows(const Options &o, int64_t context) {
     for (const auto *list : {&o.benchPrompt, &o.benchAnswer})
       for (int64_t n : *list) {
         const int64_t need = depth + n + (o.phases && list == &o.benchAnswer ? 1 : 0);
-        if (need > context && !(o.phases && list == &o.benchPrompt))
+        if (need > context && !(o.phases && list == &o.benchPrompt && o.benchAnswer[0] != 0))
           throw Failure(kBadInput,
                         cat(need, " tokens (depth ", depth, " and ", n, " more) do not fit the context of ",
                             context, "; use a smaller -p, -n or -d, or compile with a larger --context"));

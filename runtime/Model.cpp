@@ -57,7 +57,7 @@ static double number(const json &j, const char *key, double otherwise) {
 }
 
 /// An array of T, empty where the key is missing.
-template <class T> static std::vector<T> list(const json &j, const char *key) {
+template <class T> static std::vector<T> list(const json &j, const std::string &key) {
   auto it = j.find(key);
   if (it == j.end() || it->is_null())
     return {};
@@ -133,13 +133,13 @@ static void readTokens(const json &j, Manifest &m) {
     m.softcap = cap;
 }
 
-static void readPhases(const json &j, Manifest &m) {
-  m.phases = list<std::string>(j, "phases");
-  m.phaseBytes = list<double>(j, "phase_bytes");
-  m.phaseFlops = list<double>(j, "phase_flops");
-  for (const auto *v : {&m.phaseBytes, &m.phaseFlops})
-    if (!v->empty() && v->size() != m.phases.size())
-      broken(cat("'phase_bytes' and 'phase_flops' need ", m.phases.size(), " numbers, found ", v->size()));
+static PhaseList readPhases(const json &j, const std::string &prefix) {
+  const std::string bytes = prefix + "phase_bytes", flops = prefix + "phase_flops";
+  PhaseList phases{list<std::string>(j, prefix + "phases"), list<double>(j, bytes), list<double>(j, flops)};
+  for (const auto *v : {&phases.bytes, &phases.flops})
+    if (!v->empty() && v->size() != phases.names.size())
+      broken(cat("'", bytes, "' and '", flops, "' need ", phases.names.size(), " numbers, found ", v->size()));
+  return phases;
 }
 
 /// The rings of the plan; nothing if one lacks its sizes: then no position can be gone back to.
@@ -186,7 +186,8 @@ Manifest readManifest(const GmModel &model) {
   m.bytesPerToken = size(j, "bytes_per_token");
   readEntries(j, model, m);
   readTokens(j, m);
-  readPhases(j, m);
+  m.phases = readPhases(j, "");
+  m.prefillPhases = readPhases(j, "prefill_");
   readCaches(j, m);
   return m;
 }

@@ -34,6 +34,12 @@ struct SamplingDefaults {
   int64_t topK = 0;
 };
 
+/// Phases of an entry, in order.
+struct PhaseList {
+  std::vector<std::string> names;
+  std::vector<double> bytes, flops; ///< empty or as long as names
+};
+
 struct Manifest {
   std::string_view text; ///< the JSON itself, for `info`
   std::string version, name, family, target, quantize, compute, kv;
@@ -49,8 +55,7 @@ struct Manifest {
   std::optional<std::vector<CacheRing>> caches; ///< nothing: not known
   SamplingDefaults sampling;
   uint64_t parameters = 0, weightBytes = 0, bytesPerToken = 0;
-  std::vector<std::string> phases;            ///< of decode, in order
-  std::vector<double> phaseBytes, phaseFlops; ///< empty or as long as phases
+  PhaseList phases, prefillPhases; ///< of decode; of a full step of prefill_none
 
   bool isStop(int32_t id) const;
 };

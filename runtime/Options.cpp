@@ -223,7 +223,7 @@ void declare(CLI::App &app, Options &o, bool &dash) {
         usage(cat("-o: found '", s, "', expected md, csv or json"));
       o.format = s == "md" ? BenchFormat::Markdown : s == "csv" ? BenchFormat::Csv : BenchFormat::Json;
     });
-    f.on("--phases", "mean time of each phase of a decode step", o.phases);
+    f.on("--phases", "mean time of each phase of a decode step; with -n 0, of a prompt's steps", o.phases);
     f.session(true);
     break;
   case Command::Info:

@@ -1,7 +1,7 @@
 // Attention of one row and one query head, gemma4.md (19): whole (step.attention) or in three phases (qk,
 // softmax, pv), and the writing of the cache. Keys are read 16 at a time, which is how they lie; a ring cache
 // (slots < context) is read in the order of positions, so that a result never depends on where the ring
-// happens to be.
+// happens to be. bf16 lies in pairs, of inputs (K) and of positions (V), as matrix units read it.
 #include "codegen/cpu/PhaseEmitter.h"
 #include "dialect/step/Layout.h"
 
@@ -35,8 +35,6 @@ public:
 
   Value scores(Value q, Value block, double scale);
   void accumulate(Value out, Value weights, Value firstWeight, Value divisor);
-  Value loadCache(Value from, Lanes lanes);
-
   Value position, first, firstBlock, endBlock;
 
 private:
@@ -45,20 +43,31 @@ private:
   CacheView cache;
   int64_t dim, slots, window, element;
   Value keys, values;
+
+  Value key(Value blockBase, Value d, int64_t offset);
+  /// acc + weights[j] V[j] for the lanes of each vector.
+  using Sums = SmallVector<Value>;
+  Sums addRow(ArrayRef<Lanes> lanes, Value weights, Value firstWeight, Value j, ValueRange acc);
+  /// The same for j (even) and then j + 1, which lie side by side where elements are bf16.
+  Sums addPair(ArrayRef<Lanes> lanes, Value weights, Value firstWeight, Value j, ValueRange acc);
+  Value weightOf(Value weights, Value firstWeight, Value j) {
+    return k.splat(k.load(k.f32(), k.at(weights, k.mul(k.sub(j, firstWeight), 4))));
+  }
+  /// The pairs of 16 columns in a pair of rows of V: even row in the lower halves of the lanes.
+  Value valuePairs(Value j, Lanes l) {
+    Value pair = k.at(values, k.mul(k.div(k.rem(j, slots), 2), dim * 4));
+    return k.bitcast(k.loadLanes(pair, l), k.vec(k.i32()));
+  }
+  Value lower(Value pairs) { return k.bitcast(k.shl(pairs, 16), k.vec(k.f32())); }
+  Value upper(Value pairs) { return k.bitcast(k.andi(pairs, -0x10000), k.vec(k.f32())); }
 };
 
-/// 16 f32 from element lanes.first of a row of the cache; a masked tail is read element by element.
-Value Head::loadCache(Value from, Lanes lanes) {
+/// Input d + offset of the 16 keys of a block; d + offset is even or its pair was loaded just before.
+Value Head::key(Value blockBase, Value d, int64_t offset) {
   if (element == 4)
-    return k.loadLanes(from, lanes);
-  Value at = k.at(from, k.mul(lanes.first, 2));
-  if (!lanes.mask)
-    return k.fromBF16(k.load(k.vec(k.i16()), at));
-  Value x = k.cint(k.vec(k.i16()), 0);
-  for (int64_t i = 0; i < dim % kLanes; ++i)
-    x = LLVM::InsertElementOp::create(k.builder(), k.location(), x.getType(), x,
-                                      k.load(k.i16(), k.at(at, i * 2)), k.cint(k.i32(), i));
-  return k.fromBF16(x);
+    return k.load(k.vec(k.f32()), k.at(blockBase, k.mul(k.add(d, offset), kLanes * 4)), 64);
+  Value pairs = k.load(k.vec(k.i32()), k.at(blockBase, k.mul(k.add(d, offset / 2 * 2), kLanes * 2)), 64);
+  return offset % 2 == 0 ? lower(pairs) : upper(pairs);
 }
 
 /// scale * q . k for the 16 positions of `block`; minus infinity where not visible. Four sums over head_dim,
@@ -66,18 +75,21 @@ Value Head::loadCache(Value from, Lanes lanes) {
 Value Head::scores(Value q, Value block, double scale) {
   Value slotBlock = k.rem(block, slots / kLanes);
   Value base = k.at(keys, k.mul(slotBlock, dim * kLanes * element));
-  int64_t sums = dim % 4 == 0 ? 4 : 1;
+  int64_t sums = dim % 4 == 0 ? 4 : dim % 2 == 0 ? 2 : 1;
   SmallVector<Value> start(sums, k.vf(0));
   auto total = k.loop(k.c(0), k.c(dim), sums, start, [&](Value d, ValueRange now) {
     SmallVector<Value> next;
     for (int64_t i = 0; i < sums; ++i) {
-      Value at = k.at(base, k.mul(k.add(d, i), kLanes * element));
-      Value key = element == 4 ? k.load(k.vec(k.f32()), at, 64) : k.fromBF16(k.load(k.vec(k.i16()), at, 32));
-      next.push_back(k.fma(k.splat(k.load(k.f32(), k.at(q, k.mul(k.add(d, i), 4)))), key, now[i]));
+      Value one = k.splat(k.load(k.f32(), k.at(q, k.mul(k.add(d, i), 4))));
+      next.push_back(k.fma(one, key(base, d, i), now[i]));
     }
     return next;
   });
-  Value s = sums == 4 ? k.fadd(k.fadd(total[0], total[1]), k.fadd(total[2], total[3])) : total[0];
+  Value s = total[0];
+  if (sums == 2)
+    s = k.fadd(total[0], total[1]);
+  if (sums == 4)
+    s = k.fadd(k.fadd(total[0], total[1]), k.fadd(total[2], total[3]));
   if (scale != 1.0)
     s = k.fmul(s, k.vf(scale));
   auto narrow = [&](Value x) { return k.splat(k.trunc(x, k.i32())); };
@@ -88,6 +100,32 @@ Value Head::scores(Value q, Value block, double scale) {
   return k.select(visible, s, k.vf(-std::numeric_limits<double>::infinity()));
 }
 
+Head::Sums Head::addRow(ArrayRef<Lanes> lanes, Value weights, Value firstWeight, Value j, ValueRange acc) {
+  Value weight = weightOf(weights, firstWeight, j);
+  Sums next;
+  for (auto [i, l] : llvm::enumerate(lanes)) {
+    Value x;
+    if (element == 4) {
+      x = k.loadLanes(k.at(values, k.mul(k.rem(j, slots), dim * 4)), l);
+    } else {
+      Value up = k.splat(k.trunc(k.mul(k.rem(j, 2), 16), k.i32()));
+      x = lower(k.shr(valuePairs(j, l), up));
+    }
+    next.push_back(k.fma(weight, x, acc[i]));
+  }
+  return next;
+}
+
+Head::Sums Head::addPair(ArrayRef<Lanes> lanes, Value weights, Value firstWeight, Value j, ValueRange acc) {
+  Value even = weightOf(weights, firstWeight, j), odd = weightOf(weights, firstWeight, k.add(j, 1));
+  Sums next;
+  for (auto [i, l] : llvm::enumerate(lanes)) {
+    Value pairs = valuePairs(j, l);
+    next.push_back(k.fma(odd, upper(pairs), k.fma(even, lower(pairs), acc[i])));
+  }
+  return next;
+}
+
 /// out = sum over visible positions j of weights[j - firstWeight] * V[j], divided by `divisor` (may be null).
 void Head::accumulate(Value out, Value weights, Value firstWeight, Value divisor) {
   int64_t atOnce = k.cpu().avx512 ? 16 : 4, vectors = (dim + kLanes - 1) / kLanes;
@@ -96,14 +134,22 @@ void Head::accumulate(Value out, Value weights, Value firstWeight, Value divisor
     for (int64_t v = begin; v < std::min(vectors, begin + atOnce); ++v)
       lanes.push_back({k.c(v * kLanes), (v + 1) * kLanes > dim ? k.firstLanes(dim % kLanes) : Value()});
     SmallVector<Value> start(lanes.size(), k.vf(0));
-    auto total = k.loop(first, k.add(position, 1), 1, start, [&](Value j, ValueRange now) {
-      Value weight = k.splat(k.load(k.f32(), k.at(weights, k.mul(k.sub(j, firstWeight), 4))));
-      Value row = k.at(values, k.mul(k.rem(j, slots), dim * element));
-      SmallVector<Value> next;
-      for (auto [i, l] : llvm::enumerate(lanes))
-        next.push_back(k.fma(weight, loadCache(row, l), now[i]));
-      return next;
-    });
+    auto rows = [&](Value from, Value to, ValueRange acc) {
+      return k.loop(from, to, 1, acc,
+                    [&](Value j, ValueRange now) { return addRow(lanes, weights, firstWeight, j, now); });
+    };
+    Value end = k.add(position, 1);
+    Sums total = start;
+    if (element == 4) {
+      total = rows(first, end, total);
+    } else { // what shares a pair with an invisible row is read alone: it may hold anything
+      Value pairs = k.mul(k.div(k.add(first, 1), 2), 2), pairsEnd = k.mul(k.div(end, 2), 2);
+      total = rows(first, pairs, total);
+      total = k.loop(pairs, pairsEnd, 2, total, [&](Value j, ValueRange now) {
+        return addPair(lanes, weights, firstWeight, j, now);
+      });
+      total = rows(k.maxs(pairsEnd, pairs), end, total);
+    }
     for (auto [i, l] : llvm::enumerate(lanes))
       k.storeLanes(divisor ? k.fdiv(total[i], divisor) : total[i], out, l);
   }
@@ -122,7 +168,7 @@ void emitOp(PhaseEmitter &e, step::AttentionOp op) {
   View to = e.view(op.getDst()), from = e.view(op.getQ());
   Head head(e, cache, op.getHeads(), op.getWindow());
   double scale = op.getScale().convertToDouble();
-  Value scratch = e.scoreScratch();
+  Value scratch = e.extraScratch();
   e.forRows([&](Value row) {
     Value q = headOf(e, from, row, cache.op.getHeadDim()), out = headOf(e, to, row, cache.op.getHeadDim());
     head.see(row);
@@ -177,7 +223,9 @@ void emitOp(PhaseEmitter &e, step::PvOp op) {
   });
 }
 
-/// One head of a row into its slot: a column of a block of 16 keys, or a row of values.
+/// One head of a row into its slot: a column of a block of 16 keys, or a row of values. bf16 is written one by
+/// one: the other half of each pair belongs to another input (K) or another row (V), which another worker may
+/// be writing.
 static void writeHead(KernelBuilder &k, CacheView cache, step::Which which, Value in, Value head,
                       Value slot) {
   int64_t dim = cache.op.getHeadDim(), slots = cache.op.getSlots(),
@@ -185,25 +233,26 @@ static void writeHead(KernelBuilder &k, CacheView cache, step::Which which, Valu
   bool narrow = element == 2;
   if (which == step::Which::K) {
     Value block = k.add(k.mul(head, slots / kLanes), k.div(slot, kLanes));
-    Value to =
-        k.at(cache.k, k.add(k.mul(block, dim * kLanes * element), k.mul(k.rem(slot, kLanes), element)));
+    Value to = k.at(cache.k, k.add(k.mul(block, dim * kLanes * element), k.mul(k.rem(slot, kLanes), 4)));
     k.loop(0, dim, 1, [&](Value d) {
       Value x = k.load(k.f32(), k.at(in, k.mul(d, 4)));
-      k.store(narrow ? k.toBF16(x) : x, k.at(to, k.mul(d, kLanes * element)));
+      if (narrow)
+        k.store(k.toBF16(x), k.at(to, k.add(k.mul(k.div(d, 2), kLanes * 4), k.mul(k.rem(d, 2), 2))));
+      else
+        k.store(x, k.at(to, k.mul(d, kLanes * 4)));
     });
     return;
   }
-  Value to = k.at(cache.v, k.mul(k.add(k.mul(head, slots), slot), dim * element));
-  k.forLanes(dim, [&](Lanes lanes) {
-    Value x = k.loadLanes(in, lanes);
-    if (!narrow)
-      return k.storeLanes(x, to, lanes);
-    Value at = k.at(to, k.mul(lanes.first, 2)), rounded = k.toBF16(x);
-    if (!lanes.mask)
-      return k.store(rounded, at);
-    for (int64_t i = 0; i < dim % kLanes; ++i)
-      k.store(k.extract(rounded, i), k.at(at, i * 2));
-  });
+  Value base = k.at(cache.v, k.mul(head, slots * dim * element));
+  if (narrow) {
+    Value to = k.at(base, k.add(k.mul(k.div(slot, 2), dim * 4), k.mul(k.rem(slot, 2), 2)));
+    k.loop(0, dim, 1, [&](Value d) {
+      k.store(k.toBF16(k.load(k.f32(), k.at(in, k.mul(d, 4)))), k.at(to, k.mul(d, 4)));
+    });
+    return;
+  }
+  Value to = k.at(base, k.mul(slot, dim * 4));
+  k.forLanes(dim, [&](Lanes lanes) { k.storeLanes(k.loadLanes(in, lanes), to, lanes); });
 }
 
 void emitOp(PhaseEmitter &e, step::CacheWriteOp op) {

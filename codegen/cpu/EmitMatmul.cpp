@@ -40,6 +40,8 @@ void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value act
 
 void emitOp(PhaseEmitter &e, step::MatmulOp op) {
   KernelBuilder &k = e.k;
+  if (op.getFormat() == step::Act::BF16T)
+    return emitTileMatmul(e, op, e.column, k.c(1));
   View to = e.view(op.getDst()), act = e.view(op.getAct());
   WeightView w = e.weight(op.getWeight());
   Value panels = k.at(w.base, k.mul(e.column, taskBytes(w.op)));

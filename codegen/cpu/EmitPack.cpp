@@ -1,6 +1,8 @@
 // step.pack: activations in the form that the products read (dialect/step/Layout.h).
+#include "codegen/cpu/AmxTiles.h"
 #include "codegen/cpu/PhaseEmitter.h"
 #include "dialect/step/Layout.h"
+#include "dialect/step/Verify.h"
 
 using namespace mlir;
 
@@ -77,9 +79,45 @@ void PackI8::all() {
 
 } // namespace
 
+/// One row of `columns` f32 into its lines of the tiles at `out`, a buffer of `rows` rows.
+static void packTiles(KernelBuilder &k, Value out, Value row, Value in, int64_t columns, int64_t rows) {
+  const int64_t padded = paddedK(columns);
+  Value group = k.div(row, kTileRowGroup), within = k.mul(k.rem(row, kTileRowGroup), kTileBytes / kTileRows);
+  // Lanes [first + 16 half, ..) of the row; those beyond its end are zero.
+  auto sixteen = [&](Value first, int64_t there) -> Value {
+    if (there <= 0)
+      return k.vf(0);
+    return k.loadLanes(in, {first, there < kLanes ? k.firstLanes(there) : Value()});
+  };
+  auto line = [&](Value first, Value to, int64_t there) {
+    Value low = sixteen(first, there), high = sixteen(k.add(first, kLanes), there - kLanes);
+    k.store(AmxTiles(k).narrow(low, high), to, 64);
+  };
+  auto block = [&](Value first, int64_t width, int64_t there) {
+    Value to = k.at(k.at(out, k.mul(first, rows * 2)), k.add(k.mul(group, kTileRowGroup * width * 2), within));
+    const int64_t whole = there / kTileK;
+    if (whole > 0)
+      k.loop(0, whole, 1, [&](Value t) {
+        line(k.add(first, k.mul(t, kTileK)), k.at(to, k.mul(t, 2 * kTileBytes)), kTileK);
+      });
+    for (int64_t t = whole; t < width / kTileK; ++t)
+      line(k.add(first, t * kTileK), k.at(to, t * 2 * kTileBytes), there - t * kTileK);
+  };
+  const int64_t whole = columns / kTileBlockK * kTileBlockK;
+  if (whole > 0)
+    k.loop(0, whole, kTileBlockK, [&](Value first) { block(first, kTileBlockK, kTileBlockK); });
+  if (whole < padded)
+    block(k.c(whole), padded - whole, columns - whole);
+}
+
 void emitOp(PhaseEmitter &e, step::PackOp op) {
   KernelBuilder &k = e.k;
   View to = e.view(op.getDst()), from = e.view(op.getSrc());
+  if (op.getAct() == step::Act::BF16T) {
+    const int64_t rows = step::rowsOf(op.getDst());
+    return e.forRows(
+        [&](Value row) { packTiles(k, to.base, row, e.rowOf(from, row), from.width, rows); });
+  }
   int64_t groups = op.getGroups(), columns = from.width / groups, padded = to.width / groups;
   bool bytes = op.getAct() == step::Act::I8;
   e.forRows([&](Value row) {

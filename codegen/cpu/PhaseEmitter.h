@@ -39,6 +39,9 @@ public:
   /// `act` is F32 for bf16 activations too: they are f32 in memory. `panels`: how many a call has; functions
   /// are shared by the counts that read equally many panels side by side.
   mlir::func::FuncOp matmul(step::Format format, step::Act act, int64_t panels);
+  /// The same for bf16t activations, on a matrix unit: (act, rows of its buffer, weights, dst, dst row bytes,
+  /// live rows, superblocks, panels, kTileScratch bytes of private memory).
+  mlir::func::FuncOp tileMatmul(step::Format format);
   /// A constant table of f32; returns its symbol.
   std::string table(llvm::ArrayRef<float> values);
   /// (GmStep, weights, bytes per task, tasks, bytes): prefetches the start of the task that this worker is
@@ -111,8 +114,8 @@ public:
   Value stepField(StepField field, mlir::Type type) { return k.load(type, k.at(gmStep, field)); }
   WeightView weight(llvm::StringRef name) { return weights.find(name)->second; }
   CacheView cache(llvm::StringRef name) { return caches.find(name)->second; }
-  /// Scores of one query head: private memory behind the plan's.
-  Value scoreScratch() { return k.at(stepField(Scratch, k.ptr()), planScratch); }
+  /// Scores of one query head, or tiles of weights: private memory behind the plan's.
+  Value extraScratch() { return k.at(stepField(Scratch, k.ptr()), planScratch); }
 
 private:
   Value perRow(StepField field, Value row) {
@@ -142,6 +145,15 @@ void emitOp(PhaseEmitter &e, step::CacheWriteOp op);
 void emitOp(PhaseEmitter &e, step::AttentionOp op);
 void emitOp(PhaseEmitter &e, step::QkOp op);
 void emitOp(PhaseEmitter &e, step::PvOp op);
+// EmitAttentionTiles.cpp: a phase that is nothing but attention of many rows, on tiles of a matrix unit.
+/// Whether some product of the program reads bf16t: then attention may round as well.
+bool usesTiles(step::ProgramOp program);
+/// The attention of such a phase, or null.
+step::AttentionOp tileAttention(step::PhaseOp phase, const mlir::SymbolTable &symbols);
+/// Private memory that a task takes, 0 for other phases.
+int64_t tileAttentionScratch(step::PhaseOp phase, const mlir::SymbolTable &symbols);
+/// Rows [32 group, 32 group + 32) of one query head.
+void emitTileAttention(PhaseEmitter &e, step::AttentionOp op, Value group, Value head);
 // EmitEmbed.cpp
 void emitOp(PhaseEmitter &e, step::EmbedOp op);
 // EmitMoe.cpp
@@ -167,6 +179,16 @@ std::pair<Value, Value> emitCosSin(KernelBuilder &k, Value angle);
 // EmitKernel*.cpp: bodies of KernelLibrary::matmul.
 struct MatmulArgs {
   Value act, actLd, weights, dst, dstLd, rows, superblocks, panels;
+};
+/// EmitKernelTiles.cpp: a phase that is nothing but a product of bf16t computes several neighbouring column
+/// tasks at a time, so that activations are read for more columns at once. How many: 1 for other phases.
+int64_t tileTasksAtOnce(step::PhaseOp phase, const mlir::SymbolTable &symbols);
+/// Column tasks [first, first + count) of such a phase.
+void emitTileMatmul(PhaseEmitter &e, step::MatmulOp op, Value first, Value count);
+/// What a block of 256 k of two panels takes as bf16.
+constexpr int64_t kTileScratch = 16384;
+struct TileMatmulArgs {
+  Value act, actRows, weights, dst, dstLd, rows, superblocks, panels, scratch;
 };
 /// How many of a task's `panels` a single row reads side by side: a power of two that divides them.
 int64_t panelStreams(const Target &target, step::Format format, step::Act act, int64_t panels);

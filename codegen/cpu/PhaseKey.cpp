@@ -1,6 +1,8 @@
 // See PhaseKey.h.
 #include "codegen/cpu/PhaseKey.h"
 
+#include "codegen/cpu/PhaseEmitter.h"
+
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -70,6 +72,14 @@ void KeyWriter::writeBuffer(Value buffer) {
   writeType(buffer.getType());
 }
 
+/// Tiles of activations lie in memory by how many rows the buffer has.
+static bool dependsOnRows(Operation &op) {
+  if (auto pack = dyn_cast<step::PackOp>(op))
+    return pack.getAct() == step::Act::BF16T;
+  auto matmul = dyn_cast<step::MatmulOp>(op);
+  return matmul && matmul.getFormat() == step::Act::BF16T;
+}
+
 void KeyWriter::write(Operation &op) {
   if (isa<step::TileOp>(op) && op.use_empty()) // no code reads it, nor the address of its buffer
     return;
@@ -85,6 +95,8 @@ void KeyWriter::write(Operation &op) {
     else
       os << attr.getValue();
   }
+  if (dependsOnRows(op))
+    os << " rows=" << rows;
   for (Value operand : op.getOperands()) {
     os << " ";
     writeBuffer(operand);
@@ -107,8 +119,10 @@ void KeyWriter::write(Operation &op) {
 
 } // namespace
 
-PhaseKey phaseKey(step::PhaseOp phase, SymbolTable &symbols) {
+PhaseKey phaseKey(step::PhaseOp phase, SymbolTable &symbols, bool tiles) {
   PhaseKey key;
+  if (tiles && tileAttention(phase, symbols))
+    key.text = "tiles ";
   KeyWriter(key, symbols, cast<step::EntryOp>(phase->getParentOp()).getRows()).write(*phase);
   return key;
 }

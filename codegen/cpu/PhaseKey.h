@@ -16,6 +16,7 @@ struct PhaseKey {
   llvm::SetVector<mlir::StringAttr> weights, caches;
 };
 
-PhaseKey phaseKey(step::PhaseOp phase, mlir::SymbolTable &symbols);
+/// `tiles`: attention of many rows is computed on tiles of a matrix unit.
+PhaseKey phaseKey(step::PhaseOp phase, mlir::SymbolTable &symbols, bool tiles);
 
 } // namespace gemmac::cpu

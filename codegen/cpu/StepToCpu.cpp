@@ -77,7 +77,8 @@ namespace {
 class ProgramEmitter {
 public:
   ProgramEmitter(step::ProgramOp program, ModuleOp dst, const Target &target)
-      : program(program), symbols(program), dst(dst), target(target), library(dst, target) {}
+      : program(program), symbols(program), dst(dst), target(target), library(dst, target),
+        tiles(usesTiles(program)) {}
   LogicalResult run();
 
 private:
@@ -86,6 +87,7 @@ private:
   ModuleOp dst;
   const Target &target;
   KernelLibrary library;
+  bool tiles;
   llvm::StringMap<func::FuncOp> phases; ///< by PhaseKey::text
   llvm::StringMap<unsigned> names;
   func::FuncOp barrier;
@@ -154,6 +156,12 @@ LogicalResult ProgramEmitter::checkPlanned() {
     return program.emitOpError("has no memory plan: scratch_bytes is missing");
   WalkResult result = program.walk([&](Operation *op) -> WalkResult {
     return TypeSwitch<Operation *, WalkResult>(op)
+        .Case<step::MatmulOp>([&](auto o) {
+          if (o.getFormat() != step::Act::BF16T || target.amx)
+            return WalkResult::advance();
+          return WalkResult(o.emitOpError("reads bf16t activations, and target ")
+                            << target.name << " has no matrix unit");
+        })
         .Case<step::WeightOp>(
             [&](auto o) { return o.getOffset() ? WalkResult::advance() : WalkResult(unplanned(op)); })
         .Case<step::BufferOp>([&](auto o) {
@@ -203,7 +211,10 @@ FailureOr<func::FuncOp> ProgramEmitter::phaseFunction(step::PhaseOp phase, const
 }
 
 /// t = claim(); if any is left, prologue; while (t < tasks) { body(t); t = claim(); }
-void emitClaimLoop(PhaseEmitter &e, Value counter, LogicalResult &result) {
+/// `blocked`: the phase is this attention, and a task is 32 rows of a column. `atOnce`: column tasks that are
+/// claimed together, where it is a product and nothing else.
+void emitClaimLoop(PhaseEmitter &e, Value counter, step::AttentionOp blocked, int64_t atOnce,
+                   LogicalResult &result) {
   KernelBuilder &k = e.k;
   OpBuilder &b = k.builder();
   auto claim = [&]() -> Value {
@@ -211,7 +222,8 @@ void emitClaimLoop(PhaseEmitter &e, Value counter, LogicalResult &result) {
                                      LLVM::AtomicOrdering::monotonic);
   };
   int64_t columns = e.phase.getCols();
-  Value tasks = e.phase.getByRow() ? k.mul(e.liveRows, columns) : k.c(columns);
+  Value rows = blocked ? k.div(k.add(e.liveRows, kTileRowGroup - 1), kTileRowGroup) : e.liveRows;
+  Value tasks = e.phase.getByRow() ? k.mul(rows, columns) : k.c((columns + atOnce - 1) / atOnce);
   Value first = claim();
   if (!e.phase.getPrologue().empty())
     k.ifThen(k.lt(first, tasks), [&] {
@@ -227,9 +239,16 @@ void emitClaimLoop(PhaseEmitter &e, Value counter, LogicalResult &result) {
   scf::ConditionOp::create(b, k.location(), k.lt(before->getArgument(0), tasks), before->getArguments());
   Block *after = b.createBlock(&loop.getAfter(), {}, {k.i64()}, {k.location()});
   Value task = after->getArgument(0);
-  e.row = e.phase.getByRow() ? k.div(task, columns) : Value();
+  e.row = e.phase.getByRow() && !blocked ? k.div(task, columns) : Value();
   e.column = e.phase.getByRow() ? k.rem(task, columns) : task;
-  if (succeeded(result))
+  if (blocked)
+    emitTileAttention(e, blocked, k.div(task, columns), e.column);
+  else if (atOnce > 1)
+    e.phase.getBody().walk([&](step::MatmulOp op) {
+      Value first = k.mul(task, atOnce);
+      emitTileMatmul(e, op, first, k.mins(k.c(atOnce), k.sub(k.c(columns), first)));
+    });
+  else if (succeeded(result))
     result = e.emitBlock(e.phase.getBody().front());
   scf::YieldOp::create(b, k.location(), ValueRange{claim()});
 }
@@ -250,7 +269,8 @@ LogicalResult ProgramEmitter::fillPhase(PhaseEmitter &e, func::FuncOp function, 
     next += 2;
   }
   LogicalResult result = success();
-  emitClaimLoop(e, args[1], result);
+  emitClaimLoop(e, args[1], tiles ? tileAttention(e.phase, symbols) : step::AttentionOp(),
+                tileTasksAtOnce(e.phase, symbols), result);
   return result;
 }
 
@@ -272,7 +292,7 @@ LogicalResult ProgramEmitter::emitEntry(step::EntryOp entry) {
                  field(Rows, k.i64())};
   for (Operation &op : entry.getBody().front()) {
     if (auto phase = dyn_cast<step::PhaseOp>(op)) {
-      PhaseKey key = phaseKey(phase, symbols);
+      PhaseKey key = phaseKey(phase, symbols, tiles);
       FailureOr<func::FuncOp> target = phaseFunction(phase, key);
       if (failed(target))
         return failure();
@@ -314,7 +334,15 @@ int64_t emitterExtraScratch(step::ProgramOp program) {
     int64_t touched = roundUp(window - 1, cpu::kLanes) + cpu::kLanes;
     positions = std::max(positions, std::min(touched, roundUp(context, cpu::kLanes)));
   });
-  return roundUp(positions * 4, kAlign);
+  int64_t bytes = positions * 4;
+  if (cpu::usesTiles(program)) {
+    bytes = std::max(bytes, cpu::kTileScratch);
+    SymbolTable symbols(program);
+    program.walk([&](step::PhaseOp phase) {
+      bytes = std::max(bytes, cpu::tileAttentionScratch(phase, symbols));
+    });
+  }
+  return roundUp(bytes, kAlign);
 }
 
 int64_t totalScratchBytes(step::ProgramOp program) {

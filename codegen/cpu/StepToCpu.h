@@ -17,7 +17,7 @@ namespace gemmac {
 mlir::LogicalResult emitCpu(step::ProgramOp program, mlir::ModuleOp dst, const Target &target);
 
 /// Bytes of private memory per worker that the emitted code needs beyond the plan's scratch_bytes: scores of
-/// one query head for step.attention. It starts at scratch_bytes rounded up to 64; the manifest's
+/// one query head for step.attention, or tiles of weights for step.matmul on bf16t. It starts at scratch_bytes rounded up to 64; the manifest's
 /// "scratch_bytes" is the sum.
 int64_t emitterExtraScratch(step::ProgramOp program);
 

@@ -4,6 +4,8 @@
 
 #include "mlir/IR/BuiltinTypes.h"
 
+#include <algorithm>
+
 namespace gemmac {
 
 using step::Act;
@@ -145,10 +147,19 @@ int64_t gatherBytes(step::WeightOp table) {
 
 int64_t actRowBytes(Act act, int64_t k) {
   int64_t padded = paddedK(k);
-  return act == Act::I8 ? roundUp(padded + padded / kScaleGroup * 8, kAlign) : padded * 4;
+  if (act == Act::I8)
+    return roundUp(padded + padded / kScaleGroup * 8, kAlign);
+  return act == Act::BF16T ? padded * 2 : padded * 4;
 }
 
-int64_t actColumns(Act act, int64_t k) { return act == Act::I8 ? actRowBytes(act, k) : paddedK(k); }
+int64_t actColumns(Act act, int64_t k) { return isByteAct(act) ? actRowBytes(act, k) : paddedK(k); }
+
+int64_t actTileOffset(int64_t rows, int64_t k, int64_t row, int64_t first) {
+  const int64_t block = first / kTileBlockK * kTileBlockK, width = std::min(kTileBlockK, paddedK(k) - block);
+  const int64_t group = row / kTileRowGroup * kTileRowGroup * width * 2;
+  const int64_t pair = (first - block) / kTileK * 2 * kTileBytes;
+  return block * rows * 2 + group + pair + row % kTileRowGroup * (kTileBytes / kTileRows);
+}
 
 int64_t elementBytes(step::KvType type) { return type == step::KvType::F32 ? 4 : 2; }
 

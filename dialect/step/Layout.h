@@ -74,13 +74,26 @@ int64_t taskBytes(step::WeightOp weight);
 int64_t gatherBytes(step::WeightOp table);
 
 /// One packed activation vector of k inputs: f32 and bf16: paddedK(k) f32; i8: paddedK(k) int8, then
-/// paddedK(k)/32 f32 scales, then paddedK(k)/32 i32 sums; rounded up to 64.
+/// paddedK(k)/32 f32 scales, then paddedK(k)/32 i32 sums; rounded up to 64; bf16t: paddedK(k) bf16.
 int64_t actRowBytes(step::Act act, int64_t k);
 /// The same in elements of the activation's buffer (f32, or i8 bytes): its columns for one vector.
 int64_t actColumns(step::Act act, int64_t k);
 /// i8: byte offsets in a packed vector of the scales and the sums.
 constexpr int64_t actScaleOffset(int64_t k) { return paddedK(k); }
 constexpr int64_t actSumOffset(int64_t k) { return paddedK(k) + paddedK(k) / kScaleGroup * 4; }
+
+/// Held as bytes: i8 and bf16t.
+constexpr bool isByteAct(step::Act act) { return act == step::Act::I8 || act == step::Act::BF16T; }
+
+// bf16t: tiles of 16 rows x 32 k, a row's 32 bf16 in 64 bytes. Blocks of 256 k (the last one may be shorter)
+// follow each other; in a block, groups of 32 rows; in a group, pairs of tiles (the upper 16 rows, the lower
+// 16) for each 32 k. So the inner loop of a product reads one block of k of all rows as one stream.
+constexpr int64_t kTileRows = 16, kTileK = 32, kTileBytes = 1024;
+constexpr int64_t kTileRowGroup = 32; ///< rows of a buffer are a multiple of it
+constexpr int64_t kTileBlockK = 256;
+/// Byte offset, in a buffer of `rows` rows of k inputs, of the 64 bytes that hold inputs [first, first + 32) of
+/// `row`. `first` is a multiple of 32.
+int64_t actTileOffset(int64_t rows, int64_t k, int64_t row, int64_t first);
 
 int64_t elementBytes(step::KvType type);
 /// K (or V: they are equal) of a cache: batch x heads x slots x head_dim elements, rounded up to 64.

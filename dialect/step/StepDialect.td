@@ -40,8 +40,10 @@ def Step_Rows : Step_Enum<"Rows", "live rows", [I32EnumAttrCase<"All", 0, "all">
 def Step_Logits : Step_Enum<"Logits", "rows whose logits an entry yields",
     [I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Last", 1, "last">, I32EnumAttrCase<"All", 2, "all">]>;
 /// Activations inside matmuls. bf16 is held as f32 rounded to bf16; i8 has an f32 scale and an i32 sum per 32 elements.
+/// bf16t: bf16 in tiles of 16 rows x 32 k, for matrix units.
 def Step_Act : Step_Enum<"Act", "activation format inside a product",
-    [I32EnumAttrCase<"F32", 0, "f32">, I32EnumAttrCase<"BF16", 1, "bf16">, I32EnumAttrCase<"I8", 2, "i8">]>;
+    [I32EnumAttrCase<"F32", 0, "f32">, I32EnumAttrCase<"BF16", 1, "bf16">, I32EnumAttrCase<"I8", 2, "i8">,
+     I32EnumAttrCase<"BF16T", 3, "bf16t">]>;
 /// Packed layouts, docs/architecture.md. p16: panels of 16 rows, superblocks of 64 k. vec: a plain f32 vector. rows: a table to gather from.
 def Step_Format : Step_Enum<"Format", "weight layout", [
     I32EnumAttrCase<"Vec", 0, "vec">, I32EnumAttrCase<"F32P16", 1, "f32p16">, I32EnumAttrCase<"BF16P16", 2, "bf16p16">,

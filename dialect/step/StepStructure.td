@@ -66,9 +66,11 @@ def Step_CacheOp : Step_Op<"cache", [Symbol, HasParent<"ProgramOp">]> {
   let summary = "a KV cache in the arena";
   let description = [{
     Position p lies in slot p mod `slots`; slots is a multiple of 16 and at least the context, or (window > 0) at least
-    window - 1 + the most rows of any entry. K: [batch][heads][slots/16][head_dim][16]; V: [batch][heads][slots][head_dim].
+    window - 1 + the most rows of any entry. f32: K is [batch][heads][slots/16][head_dim][16], V
+    [batch][heads][slots][head_dim]. bf16, in pairs: K is [batch][heads][slots/16][head_dim/2][16][2], V
+    [batch][heads][slots/2][head_dim][2]; head_dim is even.
 
-    - C1: heads, head_dim positive, window 0 to 2^31 - 1
+    - C1: heads, head_dim positive (bf16: head_dim even), window 0 to 2^31 - 1
     - C2: slots is a positive multiple of 16, and large enough (see above)
     - C3: k_offset and v_offset, where set, are non-negative multiples of 64
   }];

@@ -1,4 +1,5 @@
 // Verifiers of packing and of the products: what fits which weight, and which column tasks compute it.
+#include "dialect/step/Layout.h"
 #include "dialect/step/Verify.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -10,11 +11,17 @@ using namespace gemmac::step;
 static LogicalResult verifyPacked(Operation *op, StringRef what, Value buffer, Act act, int64_t k,
                                   int64_t groups) {
   Type element = cast<MemRefType>(buffer.getType()).getElementType();
-  bool fits = act == Act::I8 ? element.isInteger(8) : element.isF32();
-  if (!fits)
+  const bool bytes = gemmac::isByteAct(act);
+  if (bytes ? !element.isInteger(8) : !element.isF32())
     return op->emitOpError() << what << " has elements of " << element << ", expected "
-                             << (act == Act::I8 ? "i8" : "f32") << " for " << stringifyAct(act)
-                             << " activations";
+                             << (bytes ? "i8" : "f32") << " for " << stringifyAct(act) << " activations";
+  auto type = cast<MemRefType>(buffer.getType());
+  if (act == Act::BF16T &&
+      (type.getShape()[0] % gemmac::kTileRowGroup != 0 || type.getMemorySpace() || groups != 1))
+    return op->emitOpError() << what << " has " << type.getShape()[0] << " rows"
+                             << (type.getMemorySpace() ? " of private memory" : "") << " for " << groups
+                             << " groups, expected a multiple of " << gemmac::kTileRowGroup
+                             << " shared rows and one group for bf16t activations";
   std::optional<int64_t> columns = packedColumns(act, k, groups);
   if (columns && columnsOf(buffer) == *columns)
     return success();
@@ -40,12 +47,17 @@ LogicalResult PackOp::verify() {
 static LogicalResult verifyProductWeight(Operation *op, WeightOp weight, Act act, bool experts) {
   Format format = weight.getFormat();
   bool fits = isPanelFormat(format) && (int64_t(weight.getExperts()) > 0) == experts;
-  if (fits && (act != Act::I8 || hasCodes(format)))
+  fits &= act != Act::I8 || hasCodes(format);
+  fits &= act != Act::BF16T || (format != Format::F32P16 && !experts);
+  if (fits)
     return success();
   InFlightDiagnostic diagnostic =
       op->emitOpError() << "weight @" << weight.getSymName() << " is " << stringifyFormat(format) << " with "
                         << int64_t(weight.getExperts()) << " experts, expected "
-                        << (act == Act::I8 ? "a quantised p16 format" : "a p16 format") << " with "
+                        << (act == Act::I8      ? "a quantised p16 format"
+                            : act == Act::BF16T ? "a p16 format other than f32p16"
+                                                : "a p16 format")
+                        << " with "
                         << (experts ? "some" : "none") << " for " << stringifyAct(act) << " activations";
   diagnostic.attachNote(weight.getLoc()) << "weight defined here";
   return failure();
@@ -72,6 +84,11 @@ LogicalResult MatmulOp::verifySymbolUses(SymbolTableCollection &symbols) {
       failed(verifyPacked(*this, "act", getAct(), getFormat(), weight.getK(), 1)) ||
       failed(verifyColumns(*this, "dst", getDst(), "tile of the weight", weight.getTile())))
     return failure();
+  if (getFormat() == Act::BF16T) {
+    if (rowsOf(getDst()) != rowsOf(getAct()) || (*this)->getParentOfType<PhaseOp>().getByRow())
+      return emitOpError() << "writes " << rowsOf(getDst()) << " rows from " << rowsOf(getAct())
+                           << " of bf16t activations, expected as many, in a phase that is not by_row";
+  }
   return verifyTasks(*this, weight, 1);
 }
 

@@ -13,6 +13,8 @@ LogicalResult CacheOp::verify() {
   if (heads <= 0 || headDim <= 0 || window < 0 || window > gemmac::kMaxWindow)
     return emitOpError() << "heads is " << heads << ", head_dim " << headDim << " and window " << window
                          << ", expected heads and head_dim at least 1 and window 0 to " << gemmac::kMaxWindow;
+  if (getType() == KvType::BF16 && headDim % 2 != 0)
+    return emitOpError() << "head_dim is " << headDim << " with bf16 elements, expected an even number";
   if (slots <= 0 || slots % 16 != 0)
     return emitOpError() << "slots is " << slots << ", expected a positive multiple of 16";
   if (llvm::MulOverflow(heads, headDim, elements) || llvm::MulOverflow(elements, slots, elements) ||

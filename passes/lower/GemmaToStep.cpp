@@ -16,7 +16,7 @@ using mlir::LogicalResult;
 using mlir::success;
 
 /// Logits of prefill_all are computed for at most this many bytes at a time.
-static constexpr int64_t kLogitsBytes = 16 << 20;
+static constexpr int64_t kLogitsBytes = 32 << 20;
 
 namespace {
 struct EntryKind {
@@ -69,6 +69,7 @@ mlir::FailureOr<StepOptions> GemmaToStepPass::readOptions() {
   if (!type)
     return getOperation().emitError("unknown kv '") << kv << "'; expected f32 or bf16";
   options.kv = *type;
+  options.tiles = tiles;
   return options;
 }
 
@@ -114,7 +115,7 @@ LogicalResult GemmaToStepPass::makeCaches(llvm::ArrayRef<EntryFunction> entries,
         window > 0 ? std::min(info.options.context, window - 1 + mostRows) : info.options.context;
     info.caches[cache.getSymName()] = step::CacheOp::create(
         builder, cache.getLoc(), cache.getSymName(), cache.getHeads(), cache.getHeadDim(), window,
-        roundUp(positions, 16), info.options.kv, mlir::IntegerAttr(), mlir::IntegerAttr());
+        roundUp(positions, info.options.tiles ? kTileK : kPanelRows), info.options.kv, mlir::IntegerAttr(), mlir::IntegerAttr());
   }
   return success();
 }
@@ -146,7 +147,7 @@ void GemmaToStepPass::runOnOperation() {
                               options->batch, mlir::IntegerAttr(), mlir::IntegerAttr(), mlir::IntegerAttr());
   if (program.getBody().empty())
     program.getBody().emplaceBlock();
-  WeightTable weights(module, program, options->compute);
+  WeightTable weights(module, program, options->compute, options->tiles);
   for (EntryFunction &entry : entries)
     weights.noteUses(entry.function.front());
   ProgramInfo info{*options, program, weights, {}};

@@ -19,8 +19,9 @@ namespace {
 /// Emits the body of a product's phase.
 class ProductBody {
 public:
-  ProductBody(EntryLowering &entry, WeightTable &weights, ProductPlan &plan, mlir::Location loc)
-      : entry(entry), weights(weights), plan(plan), loc(loc) {
+  /// `rows`: of the phase.
+  ProductBody(EntryLowering &entry, WeightTable &weights, ProductPlan &plan, int64_t rows, mlir::Location loc)
+      : entry(entry), weights(weights), plan(plan), rows(rows), loc(loc) {
     if (plan.merged) {
       merged = matrix(plan.sources(), plan.interleave ? plan.tiles[0] * plan.cores.size() : plan.tiles[0],
                       plan.interleave);
@@ -55,14 +56,14 @@ public:
     return result;
   }
 
-  LogicalResult emit(Phase &phase, int64_t rows, const std::function<Value(step::Act)> &packed);
+  LogicalResult emit(Phase &phase, const std::function<Value(step::Act)> &packed);
   bool isPlainStack() const { return plan.merged && !plan.interleave && plan.epilogue.empty(); }
   step::WeightOp mergedWeight() const { return merged; }
 
 private:
   static int64_t rowsOf(step::WeightOp weight) { return weight.getN(); }
   static int64_t tileOf(step::WeightOp weight) { return weight.getTile(); }
-  step::Act actOf(step::WeightOp weight) const { return weights.act(weight.getFormat()); }
+  step::Act actOf(step::WeightOp weight) const { return weights.act(weight.getFormat(), rows); }
   step::WeightOp weightOf(unsigned core) const { return plan.merged ? merged : parts[core]; }
   step::WeightOp matrix(llvm::ArrayRef<llvm::StringRef> sources, int64_t tile, bool interleave) {
     MatrixSpec spec;
@@ -76,19 +77,20 @@ private:
     step::Act act = actOf(weight);
     step::MatmulOp::create(scope.builder(), loc, to, packed(act), weight.getSymName(), act);
   }
-  void shape(Scope &scope, unsigned core, int64_t rows) {
+  void shape(Scope &scope, unsigned core) {
     scope.tile.columns = plan.tiles[core];
     scope.tile.tasks = tasks(core);
     scope.tile.rows = rows;
   }
   /// The core's raw result lies in the task's tile `from`; copied to where others read it, if they do.
   void handOver(Phase &phase, Scope &scope, unsigned core, Value from);
-  LogicalResult emitInterleaved(Phase &phase, int64_t rows, const std::function<Value(step::Act)> &packed);
-  LogicalResult emitStacked(Phase &phase, int64_t rows, const std::function<Value(step::Act)> &packed);
+  LogicalResult emitInterleaved(Phase &phase, const std::function<Value(step::Act)> &packed);
+  LogicalResult emitStacked(Phase &phase, const std::function<Value(step::Act)> &packed);
 
   EntryLowering &entry;
   WeightTable &weights;
   ProductPlan &plan;
+  int64_t rows;
   mlir::Location loc;
   step::WeightOp merged;
   llvm::SmallVector<step::WeightOp> parts;
@@ -105,10 +107,10 @@ void ProductBody::handOver(Phase &phase, Scope &scope, unsigned core, Value from
   step::CopyOp::create(scope.builder(), loc, to, from);
 }
 
-LogicalResult ProductBody::emitInterleaved(Phase &phase, int64_t rows,
+LogicalResult ProductBody::emitInterleaved(Phase &phase,
                                            const std::function<Value(step::Act)> &packed) {
   Scope scope(entry, phase, Scope::Kind::Tile, phase.op.getBody().front());
-  shape(scope, 0, rows);
+  shape(scope, 0);
   const int64_t part = plan.tiles[0];
   if (plan.merged) {
     Value all = entry.privateTile(phase, rows, part * plan.cores.size());
@@ -122,12 +124,12 @@ LogicalResult ProductBody::emitInterleaved(Phase &phase, int64_t rows,
   return scope.emitAll(plan.epilogue);
 }
 
-LogicalResult ProductBody::emitStacked(Phase &phase, int64_t rows,
+LogicalResult ProductBody::emitStacked(Phase &phase,
                                        const std::function<Value(step::Act)> &packed) {
   mlir::Block &body = phase.op.getBody().front();
   if (plan.cores.size() == 1) {
     Scope scope(entry, phase, Scope::Kind::Tile, body);
-    shape(scope, 0, rows);
+    shape(scope, 0);
     matmul(scope, scope.destination(plan.cores[0], plan.cores[0].getResult()), parts[0], packed);
     return scope.emitAll(plan.epilogue);
   }
@@ -144,7 +146,7 @@ LogicalResult ProductBody::emitStacked(Phase &phase, int64_t rows,
     if (branch.getBody().empty())
       branch.getBody().emplaceBlock();
     Scope scope(entry, phase, Scope::Kind::Tile, branch.getBody().front());
-    shape(scope, i, rows);
+    shape(scope, i);
     if (plan.merged)
       handOver(phase, scope, i, all);
     else
@@ -155,9 +157,9 @@ LogicalResult ProductBody::emitStacked(Phase &phase, int64_t rows,
   return success();
 }
 
-LogicalResult ProductBody::emit(Phase &phase, int64_t rows, const std::function<Value(step::Act)> &packed) {
+LogicalResult ProductBody::emit(Phase &phase, const std::function<Value(step::Act)> &packed) {
   if (!isPlainStack())
-    return plan.interleave ? emitInterleaved(phase, rows, packed) : emitStacked(phase, rows, packed);
+    return plan.interleave ? emitInterleaved(phase, packed) : emitStacked(phase, packed);
   // Nothing follows: one buffer takes all, and each core's result is some of its columns.
   Scope scope(entry, phase, Scope::Kind::Tile, phase.op.getBody().front());
   const int64_t tile = plan.tiles[0];
@@ -197,8 +199,8 @@ LogicalResult EntryLowering::lowerLinear(Ops ops, mlir::Operation *first) {
   if (failed(beforeProduct(split.pre, cores, name)))
     return failure();
 
-  ProductBody body(*this, info.weights, plan, first->getLoc());
   const step::Rows kind = rowsOf(first);
+  ProductBody body(*this, info.weights, plan, rowCount(kind), first->getLoc());
   const bool prologue = rowCount(kind) == 1;
   FailureOr<Packed> packedX = Packed();
   if (!prologue)
@@ -213,7 +215,7 @@ LogicalResult EntryLowering::lowerLinear(Ops ops, mlir::Operation *first) {
   if (prologue)
     packedX = packInPrologue(phase, split.pre, x, body.acts());
   if (failed(packedX) ||
-      failed(body.emit(phase, rowCount(kind), [&](step::Act act) { return packedX->of(act); })))
+      failed(body.emit(phase, [&](step::Act act) { return packedX->of(act); })))
     return failure();
   return lowerGroup(rest);
 }

@@ -125,7 +125,7 @@ mlir::FailureOr<mlir::Value> Scope::pack(mlir::Operation *user, mlir::Value x, s
       return mlir::failure();
     source = *found;
   }
-  mlir::Type element = act == step::Act::I8 ? mlir::Type(b.getI8Type()) : mlir::Type(b.getF32Type());
+  mlir::Type element = isByteAct(act) ? mlir::Type(b.getI8Type()) : mlir::Type(b.getF32Type());
   int64_t columns = view->groups * actColumns(act, k);
   mlir::Value buffer = entry.makeBuffer(
       phase, phase.name + ".act", isPrivate ? 1 : entry.rowCount(phase.rows), columns, element, isPrivate);

@@ -21,6 +21,7 @@ struct StepOptions {
   int64_t batch = 1;      ///< sequences of a step
   Compute compute = Compute::BF16;
   step::KvType kv = step::KvType::BF16;
+  bool tiles = false; ///< the target has a matrix unit: products of many rows read bf16 tiles
 };
 
 #define GEN_PASS_DECL

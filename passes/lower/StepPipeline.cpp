@@ -19,6 +19,7 @@ void buildStepPipeline(mlir::OpPassManager &manager, const StepOptions &options)
                   : options.compute == Compute::BF16 ? "bf16"
                                                      : "int8";
   lower.kv = step::stringifyKvType(options.kv).str();
+  lower.tiles = options.tiles;
   manager.addPass(createGemmaToStep(lower));
   manager.addPass(createStepCost());
   manager.addPass(createStepPrefetch());
@@ -41,6 +42,8 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
                           llvm::cl::init(step::KvType::BF16),
                           llvm::cl::values(clEnumValN(step::KvType::F32, "f32", "f32"),
                                            clEnumValN(step::KvType::BF16, "bf16", "bf16"))};
+  Option<bool> tiles{*this, "tiles", llvm::cl::desc("products of many rows read bf16 tiles"),
+                     llvm::cl::init(false)};
 };
 } // namespace
 
@@ -55,6 +58,7 @@ void registerStepPasses() {
         options.batch = from.batch;
         options.compute = from.compute;
         options.kv = from.kv;
+        options.tiles = from.tiles;
         buildStepPipeline(manager, options);
       });
 }

@@ -59,6 +59,12 @@ Act WeightTable::act(Format format) const {
   return format == Format::F32P16 ? Act::F32 : Act::BF16;
 }
 
+Act WeightTable::act(Format format, int64_t rows) const {
+  const Act single = act(format);
+  const bool rounds = single != Act::F32 && format != Format::F32P16;
+  return tiles && rounds && rows % kTileRowGroup == 0 ? Act::BF16T : single;
+}
+
 bool WeightTable::mergeable(llvm::ArrayRef<llvm::StringRef> sources) const {
   std::string key = join(sources);
   llvm::StringSet<> seen;

@@ -26,15 +26,17 @@ struct MatrixSpec {
 class WeightTable {
 public:
   /// New step.weight ops go to the end of `program`'s body.
-  WeightTable(mlir::ModuleOp module, step::ProgramOp program, Compute compute)
-      : symbols(module), program(program), compute(compute) {}
+  WeightTable(mlir::ModuleOp module, step::ProgramOp program, Compute compute, bool tiles)
+      : symbols(module), program(program), compute(compute), tiles(tiles) {}
 
   /// Takes note of an entry's ops: which weights are streamed, and which are read together.
   void noteUses(mlir::Block &body);
 
   gemma::WeightOp source(llvm::StringRef symbol) const;
   step::Format format(llvm::StringRef symbol) const;
+  /// What a single row is multiplied as, and `rows` rows (tiles need a multiple of 32).
   step::Act act(step::Format format) const;
+  step::Act act(step::Format format, int64_t rows) const;
   bool mergeable(llvm::ArrayRef<llvm::StringRef> sources) const;
   /// The tile of the matrix that holds `symbol` alone, 0 if there is none yet.
   int64_t plainTile(llvm::StringRef symbol) const;
@@ -56,6 +58,7 @@ private:
   mlir::SymbolTable symbols;
   step::ProgramOp program;
   Compute compute;
+  bool tiles;
   llvm::StringSet<> streamed;
   llvm::StringMap<llvm::StringSet<>>
       groups; ///< symbol -> the joined names of the sets of linears it is read with

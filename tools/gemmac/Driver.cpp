@@ -158,6 +158,9 @@ llvm::Error Compilation::lower() {
   if (step.context > checkpoint.config.maxPositions)
     return usageError("--context=" + llvm::Twine(step.context) + " is more than the model's " + llvm::Twine(checkpoint.config.maxPositions) + " positions");
   step.compute = compute == "f32" ? Compute::F32 : compute == "bf16" ? Compute::BF16 : Compute::I8;
+  step.tiles = target.amx;
+  if (step.tiles) // the unpacking of weights is shared by more rows
+    step.chunk = 256;
   step.kv = options.kv == "f32" ? step::KvType::F32 : step::KvType::BF16;
   if (llvm::Error error = runPipeline("lowering to a step", [&](mlir::OpPassManager &pm) { buildStepPipeline(pm, step); }))
     return error;

@@ -1,6 +1,6 @@
 // pack, matmul, expert_matmul. Activations lie in memory in the very bytes that generated code reads
 // (docs/architecture.md): f32 and bf16: the k values, zero padded to Kp = a multiple of 64; i8: Kp int8,
-// Kp/32 f32 scales, Kp/32 i32 sums.
+// Kp/32 f32 scales, Kp/32 i32 sums; bf16t: bf16 in tiles (Layout.h).
 #include "dialect/gemma/Quantize.h"
 #include "dialect/interp/Evaluation.h"
 #include "dialect/interp/step/StepTask.h"
@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <vector>
 
 using namespace gemmac;
 using step::Act;
@@ -45,9 +46,39 @@ static void packVector(Act act, const float *x, int64_t k, uint8_t *out) {
   }
 }
 
+/// One row of a buffer of `rows` rows in tiles.
+static void packTiles(const float *x, int64_t k, int64_t rows, int64_t row, uint8_t *buffer) {
+  for (int64_t first = 0; first < paddedK(k); first += kTileK)
+    for (int64_t i = 0; i < kTileK; ++i) {
+      const uint16_t bits = first + i < k ? f32ToBF16(x[first + i]) : uint16_t(0);
+      std::memcpy(buffer + actTileOffset(rows, k, row, first) + 2 * i, &bits, 2);
+    }
+}
+
+/// The product of such a row with k weights, which are rounded as well.
+static float tileProduct(const uint8_t *buffer, int64_t rows, int64_t row, const float *w, int64_t k) {
+  std::vector<float> x(static_cast<size_t>(k)), rounded(static_cast<size_t>(k));
+  for (int64_t i = 0; i < k; ++i) {
+    uint16_t bits;
+    std::memcpy(&bits, buffer + actTileOffset(rows, k, row, i / kTileK * kTileK) + 2 * (i % kTileK), 2);
+    x[static_cast<size_t>(i)] = bf16ToF32(bits);
+    rounded[static_cast<size_t>(i)] = bf16ToF32(f32ToBF16(w[i]));
+  }
+  return static_cast<float>(dot(x.data(), rounded.data(), k));
+}
+
+static int64_t rowsOf(mlir::Value buffer) {
+  return llvm::cast<mlir::MemRefType>(buffer.getType()).getShape()[0];
+}
+
 static llvm::Error evalPack(StepTask &task, step::PackOp op) {
   BufferView dst = task.view(op.getDst()), src = task.view(op.getSrc());
   int64_t groups = static_cast<int64_t>(op.getGroups()), k = src.columns / groups;
+  if (op.getAct() == Act::BF16T) {
+    for (int64_t r = task.rowBegin; r < task.rowEnd; ++r)
+      packTiles(src.row<float>(r), k, rowsOf(op.getDst()), r, dst.row<uint8_t>(0));
+    return llvm::Error::success();
+  }
   for (int64_t r = task.rowBegin; r < task.rowEnd; ++r)
     for (int64_t g = 0; g < groups; ++g)
       packVector(op.getAct(), src.row<float>(r) + g * k, k,
@@ -81,7 +112,9 @@ static llvm::Error evalMatmul(StepTask &task, step::MatmulOp op) {
     if (!w)
       return w.takeError();
     for (int64_t r = task.rowBegin; r < task.rowEnd; ++r)
-      dst.row<float>(r)[i] = product(op.getFormat(), act.row<uint8_t>(r), w->data(), k);
+      dst.row<float>(r)[i] = op.getFormat() == Act::BF16T
+                                 ? tileProduct(act.row<uint8_t>(0), rowsOf(op.getAct()), r, w->data(), k)
+                                 : product(op.getFormat(), act.row<uint8_t>(r), w->data(), k);
   }
   return llvm::Error::success();
 }

@@ -30,7 +30,9 @@ TEST(Target, CpusWithVnni) {
     Target t = llvm::cantFail(lookupTarget(name));
     EXPECT_TRUE(t.avx512 && t.vnni && has(t, "avx512vnni")) << name;
     EXPECT_EQ(t.name, name);
-    EXPECT_EQ(t.extras, "+avx512vnni");
+    EXPECT_EQ(t.amx, name == llvm::StringRef("sapphirerapids")) << name;
+    EXPECT_EQ(t.amx, has(t, "amx-tile") && has(t, "amx-bf16") && has(t, "avx512bf16")) << name;
+    EXPECT_EQ(t.extras, t.amx ? "+avx512vnni,+amx-tile,+amx-bf16,+avx512bf16" : "+avx512vnni");
   }
 }
 

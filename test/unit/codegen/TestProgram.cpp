@@ -120,7 +120,7 @@ std::string TestProgram::text() const {
          ", chunk = " + std::to_string(options.rows) +
          ", batch = 1, arena_bytes = " + std::to_string(arenaSize) +
          ", scratch_bytes = " + std::to_string(scratchSize) +
-         ", weight_bytes = " + std::to_string(weights.size()) + "} {\n" + symbols +
+         ", weight_bytes = " + std::to_string(weights.size()) + "} {\n" + symbols + others +
          "  step.entry @test logits(none) attributes {rows = " + std::to_string(options.rows) + "} {\n" +
          buffers + body + "    step.yield\n  }\n}\n";
 }

@@ -48,6 +48,8 @@ public:
   /// A line before the next phase's barrier.
   void line(const std::string &text) { body += "    " + text + "\n"; }
 
+  /// Another entry, whole, in front of this one; it is compiled and not run.
+  void precede(const std::string &entry) { others += entry; }
   /// The text of the module.
   std::string text() const;
   /// Compiles for `target`; the program can be run after it.
@@ -78,7 +80,7 @@ private:
   struct Code;
 
   Options options;
-  std::string symbols, buffers, body;
+  std::string symbols, others, buffers, body;
   int64_t arenaSize = 0, scratchSize = 0, phases = 0;
   std::vector<char> weights;
   std::mt19937 random{1};

@@ -184,7 +184,7 @@ TEST_F(StepAttention, InThreePhases) {
 
 TEST_F(StepAttention, CacheInBF16) {
   loadStep({{1, 1, 1.00390625f, 1.01171875f}}, "",
-           "step.cache @kv bf16 {heads = 2 : i64, head_dim = 1 : i64, window = 0 : i64, slots = 32 : i64}\n",
+           "step.cache @kv bf16 {heads = 1 : i64, head_dim = 2 : i64, window = 0 : i64, slots = 32 : i64}\n",
            "%y = step.buffer \"y\" : memref<4x2xf32>\nstep.phase \"kv\" rows(all) cols(1) by_row do {\n"
            "%1 = step.tile %x {offset = 2 : i64, stride = 0 : i64, width = 2 : i64} : memref<4x4xf32> -> "
            "memref<4x2xf32>\n"
@@ -193,8 +193,9 @@ TEST_F(StepAttention, CacheInBF16) {
            "%q = step.buffer \"q\" : memref<4x2xf32>\nstep.phase \"q\" rows(all) cols(1) by_row do {\n"
            "%0 = step.tile %x {offset = 0 : i64, stride = 0 : i64, width = 2 : i64} : memref<4x4xf32> -> "
            "memref<4x2xf32>\n"
-           "step.copy %q, %0 : memref<4x2xf32>, memref<4x2xf32>\n}\nstep.barrier\n" +
-               fused(0));
+           "step.copy %q, %0 : memref<4x2xf32>, memref<4x2xf32>\n}\nstep.barrier\n"
+           "step.phase \"attention\" rows(all) cols(1) by_row do {\nstep.attention %y, %q, @kv "
+           "{heads = 1 : i64, window = 0 : i64, scale = 1.0 : f64} : memref<4x2xf32>, memref<4x2xf32>\n}\n");
   ASSERT_EQ(run({0}), "ok");
   EXPECT_EQ(buffers["y"].f32, (std::vector<float>{1, 1.015625f}));
 }

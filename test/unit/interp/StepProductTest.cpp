@@ -82,6 +82,35 @@ TEST_F(StepProduct, BF16Activations) { // 1 + 2^-8 becomes 1
   EXPECT_EQ(y(0, 2), (std::vector<float>{21, 0}));
 }
 
+TEST_F(StepProduct, TilesRoundBoth) { // 32 rows in the layout of Layout.h; 1 + 2^-8 becomes 1 on either side
+  const int64_t rows = 32, k = 40;
+  Matrix input(rows, std::vector<float>(k, 0));
+  for (int64_t r = 0; r < rows; ++r) {
+    input[static_cast<size_t>(r)][0] = 1.00390625f;
+    input[static_cast<size_t>(r)][39] = static_cast<float>(r);
+  }
+  Matrix w(1, std::vector<float>(k, 0));
+  w[0][0] = 1.00390625f;
+  w[0][39] = 2;
+  step.reset();
+  load(literal("in", input) + literal("w", w) +
+       "step.program @p attributes {context = 32 : i64, chunk = 32 : i64, batch = 1 : i64} {\n" +
+       stepTable("in", "rows_f32", 32, 40) + packed("bf16p16", 16, 40, 16, "@w") +
+       "step.entry @e logits(none) attributes {rows = 32 : i64} {\n"
+       "%x = step.buffer \"x\" : memref<32x40xf32>\n%a = step.buffer \"a\" : memref<32x128xi8>\n"
+       "%y = step.buffer \"y\" : memref<32x16xf32>\n"
+       "step.phase \"in\" rows(all) cols(1) by_row do {\nstep.embed %x, @in {scale = 1.0 : f64} : "
+       "memref<32x40xf32>\nstep.pack %a, %x as bf16t : memref<32x128xi8>, memref<32x40xf32>\n}\n"
+       "step.barrier\nstep.phase \"product\" rows(all) cols(1) do {\nstep.matmul %y, %a, @w as bf16t : "
+       "memref<32x16xf32>, memref<32x128xi8>\n}\n}\n}\n");
+  std::vector<int32_t> tokens;
+  for (int32_t r = 0; r < rows; ++r)
+    tokens.push_back(r);
+  ASSERT_EQ(run(tokens), "ok");
+  for (int64_t r : {0, 1, 17, 31})
+    EXPECT_EQ(y(static_cast<size_t>(r * 16), 1), (std::vector<float>{1 + 2 * static_cast<float>(r)}));
+}
+
 TEST_F(StepProduct, BF16WeightsAreRounded) {
   loadProduct({{1, 2}}, literal("w", {{1.00390625f, 10}}), packed("bf16p16", 16, 2, 16, "@w"), 16, 16, "f32",
               "memref<4x64xf32>");

@@ -152,7 +152,7 @@ TEST(Perplexity, isLlamaCppsDefinition) {
 
 TEST(Bench, phasesSumToKinds) {
   Fixture f;
-  const std::vector<PhaseTime> phases = benchPhases(f.session, f.manifest, 5, 10);
+  const std::vector<PhaseTime> phases = benchPhases(f.session, f.manifest, false, 5, 10);
   ASSERT_EQ(phases.size(), 3u);
   EXPECT_EQ(phases[0].name, "layers.0.state");
   EXPECT_EQ(phases[2].name, "step");

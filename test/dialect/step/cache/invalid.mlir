@@ -75,3 +75,11 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.cache' op v_offset is -64, expected a non-negative multiple of 64}}
   step.cache @kv f32 {heads = 1, head_dim = 16, window = 0, slots = 48, v_offset = -64 : i64}
 }
+
+// -----
+
+// cache_c1_pairs
+step.program @p attributes {context = 16, chunk = 1, batch = 1} {
+  // expected-error @+1 {{'step.cache' op head_dim is 5 with bf16 elements, expected an even number}}
+  step.cache @kv bf16 {heads = 1, head_dim = 5, window = 0, slots = 16}
+}

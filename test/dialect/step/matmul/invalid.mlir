@@ -100,3 +100,48 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
     }
   }
 }
+
+// -----
+
+// matmul_c2_tiles
+gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+step.program @p attributes {context = 40, chunk = 32, batch = 1} {
+  // expected-note @+1 {{weight defined here}}
+  step.weight @w f32p16 {n = 64, k = 64, tile = 16, sources = [@w]}
+  step.entry @e logits(none) attributes {rows = 32} {
+    %x = step.buffer "x" : memref<32x64xf32>
+    %a = step.buffer "a" : memref<32x128xi8>
+    %d = step.buffer "d" : memref<32x16xf32, "private">
+    step.phase "init" rows(all) cols(1) by_row do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<32x64xf32>
+      step.pack %a, %x as bf16t : memref<32x128xi8>, memref<32x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(4) do {
+      // expected-error @+1 {{'step.matmul' op weight @w is f32p16 with 0 experts, expected a p16 format other than f32p16 with none for bf16t activations}}
+      step.matmul %d, %a, @w as bf16t : memref<32x16xf32, "private">, memref<32x128xi8>
+    }
+  }
+}
+
+// -----
+
+// matmul_c5
+gemma.weight @w {random = 1 : i64} : tensor<64x64xbf16>
+step.program @p attributes {context = 40, chunk = 32, batch = 1} {
+  step.weight @w bf16p16 {n = 64, k = 64, tile = 16, sources = [@w]}
+  step.entry @e logits(none) attributes {rows = 32} {
+    %x = step.buffer "x" : memref<32x64xf32>
+    %a = step.buffer "a" : memref<32x128xi8>
+    %d = step.buffer "d" : memref<1x16xf32, "private">
+    step.phase "init" rows(all) cols(1) by_row do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<32x64xf32>
+      step.pack %a, %x as bf16t : memref<32x128xi8>, memref<32x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(4) by_row do {
+      // expected-error @+1 {{'step.matmul' op writes 1 rows from 32 of bf16t activations, expected as many, in a phase that is not by_row}}
+      step.matmul %d, %a, @w as bf16t : memref<1x16xf32, "private">, memref<32x128xi8>
+    }
+  }
+}

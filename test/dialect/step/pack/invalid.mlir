@@ -104,3 +104,21 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
     }
   }
 }
+
+// -----
+
+// pack_c4
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %a = step.buffer "a" : memref<4x128xi8>
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(1) do {
+      // expected-error @+1 {{'step.pack' op dst has 4 rows for 1 groups, expected a multiple of 32 shared rows and one group for bf16t activations}}
+      step.pack %a, %x as bf16t : memref<4x128xi8>, memref<4x64xf32>
+    }
+  }
+}

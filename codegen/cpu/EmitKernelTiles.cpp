@@ -1,0 +1,264 @@
+// Products of many rows on AMX tiles: bf16 x bf16 -> f32, 32 rows x 32 columns at a time. Weights come from the
+// same panels as everywhere; a block of 256 k of two panels is turned into bf16 tiles (16 KB, which stay in the
+// first cache) and multiplied with all rows, whose block of k streams from the second. Sums wait in `dst`
+// between the blocks. A tile of weights has a row for each pair of k: 16 columns x (k, k + 1).
+#include "codegen/cpu/AmxTiles.h"
+#include "codegen/cpu/PanelReader.h"
+#include "codegen/cpu/PhaseEmitter.h"
+#include "dialect/step/Layout.h"
+#include "dialect/step/Verify.h"
+
+using namespace mlir;
+
+namespace gemmac::cpu {
+
+namespace {
+
+constexpr int64_t kBlockSuperblocks = kTileBlockK / kSuperblockK;
+
+/// Turns a superblock of one panel into two tiles of bf16: k 0..31 at `to`, k 32..63 one pair of tiles behind.
+class TileUnpacker {
+public:
+  TileUnpacker(KernelBuilder &k, step::Format format) : k(k), format(format) {}
+
+  void superblock(Value from, Value to);
+
+private:
+  KernelBuilder &k;
+  step::Format format;
+
+  Value rowOf(Value to, int64_t pair) {
+    return k.at(to, pair / kTileRows * 2 * kTileBytes + pair % kTileRows * 64);
+  }
+  /// Elements k of 16 columns and their k + 1 -> pairs.
+  void storePair(Value even, Value odd, Value to, int64_t pair) {
+    SmallVector<int32_t> mask;
+    for (int32_t lane = 0; lane < 16; ++lane)
+      mask.append({lane, lane + 16});
+    Value both = k.bitcast(AmxTiles(k).narrow(even, odd), k.vec(k.i16(), 32));
+    k.store(k.shuffle(both, both, mask), rowOf(to, pair), 64);
+  }
+  void codes(Value from, Value to);
+  SmallVector<Value> values(PanelReader &reader, Value from, int64_t vector);
+  Value nibbleTable(int64_t bias);
+};
+
+/// code - bias of each of the 16 codes.
+Value TileUnpacker::nibbleTable(int64_t bias) {
+  SmallVector<float> entries;
+  for (int64_t code = 0; code < 16; ++code)
+    entries.push_back(static_cast<float>(code - bias));
+  auto type = cast<VectorType>(k.vec(k.f32()));
+  return arith::ConstantOp::create(k.builder(), k.location(), type,
+                                   DenseElementsAttr::get(type, ArrayRef<float>(entries)));
+}
+
+/// The codes of a vector of 64 bytes as f32 less the bias: 4 or 8 inputs of 16 columns.
+SmallVector<Value> TileUnpacker::values(PanelReader &reader, Value from, int64_t vector) {
+  const PanelCodes &layout = reader.codes();
+  Value w = k.load(k.vec(k.i32()), k.at(from, vector * 64), 64);
+  SmallVector<Value> result;
+  if (layout.bits == 8) {
+    for (int64_t byte = 0; byte < 4; ++byte)
+      result.push_back(k.sitofp(k.sar(k.shl(w, 24 - 8 * byte), 24), k.vec(k.f32())));
+    return result;
+  }
+  if (layout.bits == 4) {
+    // The table's index is a lane's lowest four bits: nothing to mask.
+    Value table = nibbleTable(layout.bias);
+    for (int64_t input = 0; input < 8; ++input) {
+      const int64_t shift = 8 * (input % 4) + (input < 4 ? 0 : 4);
+      Value index = shift ? k.shr(w, shift) : w;
+      result.push_back(k.intrinsic("llvm.x86.avx512.permvar.sf.512", k.vec(k.f32()), {table, index}));
+    }
+    return result;
+  }
+  const int64_t width = reader.highWidth();
+  Value high = reader.highBits(from, k.c(vector), 0, 1);
+  for (int64_t input = 0; input < 8; ++input) {
+    const int64_t word = input / 4, byte = input % 4;
+    Value low = k.andi(k.shr(w, 8 * byte + 4 * word), 15);
+    Value top = k.andi(k.shr(high, 8 * byte + width * word), (1 << width) - 1);
+    Value code = k.ori(low, k.shl(top, 4));
+    result.push_back(k.sitofp(k.add(code, -layout.bias), k.vec(k.f32())));
+  }
+  return result;
+}
+
+void TileUnpacker::codes(Value from, Value to) {
+  PanelReader reader(k, format);
+  const PanelCodes &layout = reader.codes();
+  const int64_t per = reader.perVector(), vectors = layout.group() / per;
+  for (int64_t g = 0; g < kSuperblockK / layout.group(); ++g) {
+    Value scale = reader.scale(from, k.c(g));
+    Value minimum = layout.minimum() ? reader.minimum(from, k.c(g)) : Value();
+    for (int64_t vector = g * vectors; vector < (g + 1) * vectors; ++vector) {
+      SmallVector<Value> x = values(reader, from, vector);
+      for (Value &value : x)
+        value = minimum ? k.fma(value, scale, minimum) : k.fmul(value, scale);
+      for (int64_t i = 0; i < per; i += 2)
+        storePair(x[i], x[i + 1], to, (vector * per + i) / 2);
+    }
+  }
+}
+
+void TileUnpacker::superblock(Value from, Value to) {
+  if (panelCodes(format))
+    return codes(from, to);
+  // f16p16 lies in pairs already.
+  for (int64_t pair = 0; pair < kSuperblockK / 2; ++pair) {
+    Value at = k.at(from, pair * 64);
+    auto half = [&](int64_t bytes) {
+      return k.extf(k.load(k.vec(k.f16()), k.at(at, bytes), 32), k.vec(k.f32()));
+    };
+    k.store(AmxTiles(k).narrow(half(0), half(32)), rowOf(to, pair), 64);
+  }
+}
+
+class TileNest {
+public:
+  TileNest(KernelBuilder &k, const TileMatmulArgs &args, step::Format format)
+      : k(k), args(args), format(format), tiles(k),
+        panelBytes(k.mul(args.superblocks, superblockBytes(format))) {}
+
+  void run();
+
+private:
+  KernelBuilder &k;
+  const TileMatmulArgs &args;
+  step::Format format;
+  AmxTiles tiles;
+  Value panelBytes;
+
+  /// bf16p16 is made of tiles: no unpacking.
+  bool direct() const { return format == step::Format::BF16P16; }
+  void block(Value first, Value count, bool isFirst);
+  void panels(Value panel, int64_t wide, Value first, Value count, bool isFirst);
+};
+
+/// `wide` panels (1 or 2), superblocks [first, first + count), all rows.
+void TileNest::panels(Value panel, int64_t wide, Value first, Value count, bool isFirst) {
+  const int64_t bytes = superblockBytes(format);
+  SmallVector<Value> from;
+  for (int64_t p = 0; p < wide; ++p)
+    from.push_back(
+        k.at(args.weights, k.add(k.mul(k.add(panel, p), panelBytes), k.mul(first, bytes))));
+  if (!direct())
+    k.loop(k.c(0), count, 1, [&](Value s) {
+      for (int64_t p = 0; p < wide; ++p)
+        TileUnpacker(k, format).superblock(
+            k.at(from[p], k.mul(s, bytes)),
+            k.at(args.scratch, k.add(k.mul(s, 4 * kTileBytes), p * kTileBytes)));
+    });
+  Value rows = k.mul(args.actRows, kSuperblockK * 2); // bytes of a superblock of all rows
+  Value act = k.at(args.act, k.mul(first, rows));
+  Value groupBytes = k.mul(count, 4 * kTileBytes), line = k.c(64);
+  k.loop(k.c(0), args.rows, kTileRowGroup, [&](Value row) {
+    Value x = k.at(act, k.mul(k.div(row, kTileRowGroup), groupBytes));
+    Value dst = k.at(args.dst, k.add(k.mul(row, args.dstLd), k.mul(panel, kLanes * 4)));
+    auto sumAt = [&](int64_t half, int64_t p) {
+      return k.at(dst, k.add(k.mul(args.dstLd, half * kTileRows), p * kLanes * 4));
+    };
+    SmallVector<Value> sums;
+    for (int64_t half = 0; half < 2; ++half)
+      for (int64_t p = 0; p < wide; ++p)
+        sums.push_back(isFirst ? tiles.zero() : tiles.load(sumAt(half, p), args.dstLd));
+    sums = k.loop(k.c(0), count, 1, sums, [&](Value s, ValueRange now) {
+      SmallVector<Value> next(now);
+      for (int64_t tile = 0; tile < kSuperblockK / kTileK; ++tile) {
+        SmallVector<Value> w;
+        for (int64_t p = 0; p < wide; ++p)
+          w.push_back(tiles.load(direct() ? k.at(from[p], k.add(k.mul(s, bytes), tile * kTileBytes))
+                                    : k.at(args.scratch, k.add(k.mul(s, 4 * kTileBytes),
+                                                               (tile * 2 + p) * kTileBytes)),
+                           line));
+        for (int64_t half = 0; half < 2; ++half) {
+          Value a = tiles.load(k.at(x, k.add(k.mul(s, 4 * kTileBytes), (tile * 2 + half) * kTileBytes)), line);
+          for (int64_t p = 0; p < wide; ++p)
+            next[half * wide + p] = tiles.multiply(next[half * wide + p], a, w[p]);
+        }
+      }
+      return next;
+    });
+    for (int64_t half = 0; half < 2; ++half)
+      for (int64_t p = 0; p < wide; ++p)
+        tiles.store(sums[half * wide + p], sumAt(half, p), args.dstLd);
+  });
+}
+
+void TileNest::block(Value first, Value count, bool isFirst) {
+  Value pairs = k.mul(k.div(args.panels, 2), 2);
+  k.loop(k.c(0), pairs, 2, [&](Value panel) { panels(panel, 2, first, count, isFirst); });
+  k.ifThen(k.lt(pairs, args.panels), [&] { panels(pairs, 1, first, count, isFirst); });
+}
+
+void TileNest::run() {
+  Value whole = k.c(kBlockSuperblocks);
+  block(k.c(0), k.mins(whole, args.superblocks), true);
+  k.loop(whole, args.superblocks, kBlockSuperblocks,
+         [&](Value first) { block(first, k.mins(whole, k.sub(args.superblocks, first)), false); });
+}
+
+} // namespace
+
+/// The product of a phase without anything else, whose tasks write neighbouring columns.
+static step::MatmulOp onlyProduct(step::PhaseOp phase) {
+  if (phase.getByRow())
+    return {};
+  step::MatmulOp product;
+  for (Operation &op : phase.getBody().front()) {
+    if (isa<step::TileOp>(op))
+      continue;
+    if (product || !isa<step::MatmulOp>(op))
+      return {};
+    product = cast<step::MatmulOp>(op);
+  }
+  if (!product || product.getFormat() != step::Act::BF16T)
+    return {};
+  auto tile = product.getDst().getDefiningOp<step::TileOp>();
+  return tile && tile.getStride() == tile.getWidth() ? product : step::MatmulOp();
+}
+
+int64_t tileTasksAtOnce(step::PhaseOp phase, const SymbolTable &symbols) {
+  constexpr int64_t kColumns = 128, kTasks = 12; // wide enough; still enough tasks to share
+  step::MatmulOp product = onlyProduct(phase);
+  if (!product)
+    return 1;
+  auto weight = symbols.lookup<step::WeightOp>(product.getWeight());
+  const auto tasks = static_cast<int64_t>(phase.getCols());
+  int64_t count = 1;
+  while (2 * count * static_cast<int64_t>(weight.getTile()) <= kColumns && tasks / (2 * count) >= kTasks)
+    count *= 2;
+  return count;
+}
+
+void emitTileMatmul(PhaseEmitter &e, step::MatmulOp op, Value first, Value count) {
+  KernelBuilder &k = e.k;
+  e.column = first;
+  View to = e.view(op.getDst()), act = e.view(op.getAct());
+  WeightView w = e.weight(op.getWeight());
+  Value panels = k.at(w.base, k.mul(first, taskBytes(w.op)));
+  func::CallOp::create(k.builder(), k.location(), e.library.tileMatmul(w.op.getFormat()),
+                       ValueRange{act.base, k.c(step::rowsOf(op.getAct())), panels, to.base, k.c(to.ld),
+                                  e.liveRows, k.c(paddedK(w.op.getK()) / kSuperblockK),
+                                  k.mul(count, w.op.getTile() / kPanelRows), e.extraScratch()});
+}
+
+func::FuncOp KernelLibrary::tileMatmul(step::Format format) {
+  std::string name = ("matmul_" + stringifyFormat(format) + "_bf16t").str();
+  func::FuncOp &function = functions[name];
+  if (function)
+    return function;
+  MLIRContext *context = module.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64);
+  function = declare(name, {pointer, i64, pointer, pointer, i64, i64, i64, i64, pointer}, /*exported=*/false);
+  OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
+  KernelBuilder k(builder, function.getLoc(), target);
+  auto a = function.getArguments();
+  TileMatmulArgs args{a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]};
+  TileNest(k, args, format).run();
+  func::ReturnOp::create(builder, function.getLoc());
+  return function;
+}
+
+} // namespace gemmac::cpu

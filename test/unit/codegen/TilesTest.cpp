@@ -1,0 +1,192 @@
+// bf16t: products and attention of many rows on AMX tiles, on machines that have them. Entries of different
+// rows in one program, because where an activation lies depends on how many there are.
+#include "test/unit/codegen/PackedWeight.h"
+#include "test/unit/codegen/TestProgram.h"
+
+#include "dialect/gemma/Quantize.h"
+
+#include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/Host.h"
+
+#include <cmath>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace gemmac::test {
+
+namespace {
+
+const char *const kTarget = "sapphirerapids";
+
+/// The kernel lends the tile registers to whoever asks.
+bool haveTiles() {
+  constexpr long kRequest = 0x1023, kTileData = 18; // ARCH_REQ_XCOMP_PERM
+  auto host = llvm::sys::getHostCPUFeatures();
+  return host.lookup("amx-bf16") && host.lookup("amx-tile") && host.lookup("avx512bf16") &&
+         syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+}
+
+double rounded(double x) { return bf16ToF32(f32ToBF16(static_cast<float>(x))); }
+
+struct Shape {
+  int64_t n, k, tile;
+};
+
+/// A phase that packs `x`, and one of the product alone.
+struct TileProduct {
+  TileProduct(const PackedWeight &w, int64_t rows, int64_t tile) : program(Options{64, rows}) {
+    x = program.buffer("x", rows, w.k);
+    y = program.buffer("y", rows, w.n);
+    Buffer packed = program.buffer("packed", rows, (w.k + 63) / 64 * 128, "i8");
+    program.weight("w", w.fields(tile), w.bytes);
+    program.phase("\"pack\" rows(all) cols(1) by_row do {\n  step.pack " + operands({packed, x}, "", " as bf16t") +
+                  "\n}");
+    Buffer t = program.tile("t", y, 0, tile, tile);
+    program.phase("\"product\" rows(all) cols(" + std::to_string(w.n / tile) + ") do {\n  " + t.name +
+                  "\n  step.matmul " + operands({t, packed}, "", ", @w as bf16t") + "\n}");
+  }
+  TestProgram program;
+  Buffer x, y;
+};
+
+void checkProduct(const std::string &format, Shape shape, int64_t rows) {
+  const std::string what = format + " n=" + std::to_string(shape.n) + " k=" + std::to_string(shape.k) +
+                           " rows=" + std::to_string(rows);
+  PackedWeight w = randomWeight(format, shape.n, shape.k, 7);
+  TileProduct p(w, rows, shape.tile);
+  std::vector<float> x = p.program.fill(p.x, 2);
+  p.program.compile(kTarget);
+  for (int64_t live : {rows, rows - 31, int64_t(1)}) {
+    p.program.run(live, live == rows ? 3 : 1);
+    for (int64_t r = 0; r < live; r += 5)
+      for (int64_t i = 0; i < shape.n; ++i) {
+        double sum = 0, size = 0;
+        for (int64_t j = 0; j < shape.k; ++j) {
+          double term = rounded(w.at(0, i, j)) * rounded(x[static_cast<size_t>(r * shape.k + j)]);
+          sum += term;
+          size += std::fabs(term);
+        }
+        ASSERT_NEAR(p.program.f32(p.y)[r * shape.n + i], sum, size * 2e-6 + 1e-6)
+            << what << " live " << live << " row " << r << " column " << i;
+      }
+  }
+}
+
+class Tiles : public testing::TestWithParam<const char *> {
+protected:
+  void SetUp() override {
+    if (!haveTiles())
+      GTEST_SKIP() << "this machine has no AMX tiles";
+  }
+};
+
+TEST_P(Tiles, ProductsMatchTheReference) {
+  checkProduct(GetParam(), {64, 128, 32}, 32);
+  checkProduct(GetParam(), {48, 320, 16}, 64);   // one panel at a time; a block of 256 k and one of 64
+  checkProduct(GetParam(), {48, 600, 48}, 64);   // a pair and a single panel; k padded
+  checkProduct(GetParam(), {1536, 64, 32}, 32);  // several tasks at once
+}
+INSTANTIATE_TEST_SUITE_P(Formats, Tiles,
+                         testing::Values("bf16p16", "f16p16", "q8p16", "q4p16", "q5p16", "q4mp16", "q5mp16",
+                                         "q4kp16", "q5kp16", "q6kp16"));
+
+struct AttentionShape {
+  int64_t heads, kvHeads, dim, window, slots, context;
+};
+
+/// Chunks of a prompt, each written and then attended to; a product makes it a program with tiles.
+void checkAttention(AttentionShape s, std::vector<int64_t> chunks) {
+  const int64_t rows = 64;
+  TestProgram p(Options{s.context, rows});
+  p.cache("kv", s.kvHeads, s.dim, s.window, s.slots, "bf16");
+  Buffer q = p.buffer("q", rows, s.heads * s.dim), y = p.buffer("y", rows, s.heads * s.dim);
+  Buffer k = p.buffer("k", rows, s.kvHeads * s.dim), v = p.buffer("v", rows, s.kvHeads * s.dim);
+  PackedWeight w = randomWeight("bf16p16", 16, 64, 1);
+  p.weight("w", w.fields(16), w.bytes);
+  Buffer packed = p.buffer("packed", rows, 128, "i8"), out = p.buffer("out", rows, 16);
+  p.phase("\"write\" rows(all) cols(1) by_row do {\n  step.cache_write @kv k, " + k.use() +
+          "\n  step.cache_write @kv v, " + v.use() + "\n}");
+  p.phase("\"attention\" rows(all) cols(" + std::to_string(s.heads) + ") by_row do {\n  step.attention " +
+          operands({y, q}, "heads = " + std::to_string(s.heads) + ", window = " + std::to_string(s.window) +
+                               ", scale = 0.25",
+                   ", @kv") +
+          "\n}");
+  p.phase("\"product\" rows(all) cols(1) do {\n  step.matmul " +
+          operands({out, packed}, "", ", @w as bf16t") + "\n}");
+  p.fill(y);
+  p.compile(kTarget);
+  std::vector<std::vector<double>> allK, allV;
+  for (int64_t live : chunks) {
+    const int64_t first = static_cast<int64_t>(allK.size());
+    std::vector<float> qs = p.fill(q), ks = p.fill(k), vs = p.fill(v, 3);
+    for (int64_t r = 0; r < live; ++r)
+      for (auto [from, to] : {std::pair(&ks, &allK), std::pair(&vs, &allV)}) {
+        auto begin = from->begin() + r * s.kvHeads * s.dim;
+        to->emplace_back(begin, begin + s.kvHeads * s.dim);
+        for (double &x : to->back())
+          x = rounded(x);
+      }
+    p.run(live, first % 2 ? 1 : 3, first);
+    for (int64_t r = 0; r < live; ++r)
+      for (int64_t h = 0; h < s.heads; ++h) {
+        const int64_t position = first + r, base = h / (s.heads / s.kvHeads) * s.dim;
+        const int64_t oldest = s.window > 0 ? std::max<int64_t>(0, position - s.window + 1) : 0;
+        std::vector<double> weights;
+        double top = -1e300, total = 0;
+        for (int64_t j = oldest; j <= position; ++j) {
+          double sum = 0;
+          for (int64_t d = 0; d < s.dim; ++d)
+            sum += rounded(qs[static_cast<size_t>((r * s.heads + h) * s.dim + d)]) *
+                   allK[static_cast<size_t>(j)][static_cast<size_t>(base + d)];
+          weights.push_back(0.25 * sum);
+          top = std::max(top, weights.back());
+        }
+        for (double &x : weights)
+          total += x = std::exp(x - top);
+        for (int64_t d = 0; d < s.dim; ++d) {
+          double sum = 0;
+          for (size_t j = 0; j < weights.size(); ++j)
+            sum += weights[j] * allV[static_cast<size_t>(oldest) + j][static_cast<size_t>(base + d)];
+          // Weights are rounded to bf16: 2^-9 of the largest value, 3.
+          ASSERT_NEAR(p.f32(y)[(r * s.heads + h) * s.dim + d], sum / total, 8e-3)
+              << "position " << position << " head " << h << " column " << d;
+        }
+      }
+  }
+}
+
+TEST(TileAttention, SeesWhatItMay) {
+  if (!haveTiles())
+    GTEST_SKIP() << "this machine has no AMX tiles";
+  checkAttention({4, 2, 64, 0, 224, 200}, {64, 1, 33, 64, 7});
+  checkAttention({2, 1, 32, 48, 128, 400}, {64, 64, 5, 64, 63, 64}); // a ring: 47 + 64 rows <= 128 slots
+  checkAttention({3, 1, 32, 1, 64, 130}, {64, 64});                  // each row sees itself
+}
+
+TEST(TileFunctions, EntriesOfOtherRowsHaveFunctionsOfTheirOwn) {
+  if (!haveTiles())
+    GTEST_SKIP() << "this machine has no AMX tiles";
+  PackedWeight w = randomWeight("q4p16", 32, 320, 3);
+  TileProduct p(w, 32, 32);
+  // A second entry of 64 rows, first in the program: its phases are the same but for the rows.
+  std::string text = p.program.text(), entry = text.substr(text.find("  step.entry"));
+  entry = entry.substr(0, entry.rfind('}'));
+  for (size_t at = 0; (at = entry.find("memref<32x", at)) != std::string::npos;)
+    entry.replace(at, 10, "memref<64x");
+  entry.replace(entry.find("rows = 32"), 9, "rows = 64");
+  entry.replace(entry.find("@test"), 5, "@other");
+  std::vector<float> x = p.program.fill(p.x, 2);
+  p.program.precede(entry);
+  p.program.compile(kTarget);
+  p.program.run(32, 1);
+  for (int64_t r = 0; r < 32; ++r)
+    for (int64_t i = 0; i < 32; ++i) {
+      double sum = 0;
+      for (int64_t j = 0; j < 320; ++j)
+        sum += rounded(w.at(0, i, j)) * rounded(x[static_cast<size_t>(r * 320 + j)]);
+      ASSERT_NEAR(p.program.f32(p.y)[r * 32 + i], sum, 1e-3) << "row " << r << " column " << i;
+    }
+}
+
+} // namespace
+} // namespace gemmac::test
