@@ -50,8 +50,10 @@ static Object describeEntry(step::EntryOp entry, Object &manifest) {
   for (auto phase : entry.getOps<step::PhaseOp>()) {
     names.push_back(phase.getName());
     const auto more = static_cast<int64_t>(entry.getRows()) - 1;
-    bytes.push_back(static_cast<int64_t>(phase.getBytes()) + more * static_cast<int64_t>(phase.getRowBytes()));
-    flops.push_back(static_cast<int64_t>(phase.getFlops()) + more * static_cast<int64_t>(phase.getRowFlops()));
+    bytes.push_back(static_cast<int64_t>(phase.getBytes()) +
+                    more * static_cast<int64_t>(phase.getRowBytes()));
+    flops.push_back(static_cast<int64_t>(phase.getFlops()) +
+                    more * static_cast<int64_t>(phase.getRowFlops()));
   }
   result["phases"] = static_cast<int64_t>(names.size());
   auto yield = mlir::cast<step::YieldOp>(entry.getBody().front().getTerminator());
@@ -69,7 +71,7 @@ static Object describeEntry(step::EntryOp entry, Object &manifest) {
   return result;
 }
 
-static Object describePlan(step::ProgramOp program, int64_t scratch) {
+static Object describePlan(step::ProgramOp program, CodeMemory memory) {
   int64_t kv = 0;
   Array caches;
   for (auto cache : program.getOps<step::CacheOp>()) {
@@ -80,9 +82,9 @@ static Object describePlan(step::ProgramOp program, int64_t scratch) {
                             {"window", static_cast<int64_t>(cache.getWindow())},
                             {"bytes", bytes}});
   }
-  return Object{{"activations", static_cast<int64_t>(*program.getArenaBytes()) - kv},
+  return Object{{"activations", memory.arena - kv},
                 {"kv", kv},
-                {"scratch", scratch},
+                {"scratch", memory.scratch},
                 {"caches", std::move(caches)}};
 }
 
@@ -120,7 +122,7 @@ static int64_t countParameters(mlir::ModuleOp module) {
 }
 
 Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
-                     const ManifestOptions &options, int64_t scratch) {
+                     const ManifestOptions &options, CodeMemory memory) {
   const ModelConfig &config = checkpoint.config;
   int64_t window = 0, phases = 0;
   for (const LayerConfig &layer : config.layers)
@@ -138,8 +140,8 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   manifest["context"] = static_cast<int64_t>(program.getContext());
   manifest["max_batch"] = static_cast<int64_t>(program.getBatch());
   manifest["window"] = window;
-  manifest["arena_bytes"] = static_cast<int64_t>(*program.getArenaBytes());
-  manifest["scratch_bytes"] = scratch;
+  manifest["arena_bytes"] = memory.arena;
+  manifest["scratch_bytes"] = memory.scratch;
   Object entries;
   for (auto entry : program.getOps<step::EntryOp>()) {
     Object one = describeEntry(entry, manifest);
@@ -162,7 +164,7 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   manifest["bytes_per_token"] = bytesPerToken(program);
   manifest["fusions"] = toArray(options.fusions);
   manifest["notes"] = toArray(checkpoint.notes);
-  manifest["plan"] = describePlan(program, scratch);
+  manifest["plan"] = describePlan(program, memory);
   return manifest;
 }
 

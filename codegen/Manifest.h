@@ -20,9 +20,14 @@ struct ManifestOptions {
   std::vector<std::string> fusions;
 };
 
-/// The manifest of a planned program; `scratch` = bytes of private memory of each worker.
+/// Bytes that the emitted code uses: shared memory, and private memory of each worker.
+struct CodeMemory {
+  int64_t arena, scratch;
+};
+
+/// The manifest of a planned program.
 llvm::json::Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
-                                 const ManifestOptions &options, int64_t scratch);
+                                 const ManifestOptions &options, CodeMemory memory);
 
 /// An object file that defines gm_model (runtime/Abi.h): the manifest's text and the addresses of
 /// gm_entry_<name>.

@@ -27,9 +27,9 @@ struct Row {
 
 /// The levels of the psABI, then CPUs whose extensions the emitters use.
 constexpr Row kRows[] = {
-    {"x86-64-v3", false, false, false},    {"x86-64-v4", true, false, false},
-    {"cascadelake", true, true, false},    {"icelake-server", true, true, false},
-    {"sapphirerapids", true, true, true},  {"znver4", true, true, false},
+    {"x86-64-v3", false, false, false},   {"x86-64-v4", true, false, false},
+    {"cascadelake", true, true, false},   {"icelake-server", true, true, false},
+    {"sapphirerapids", true, true, true}, {"znver4", true, true, false},
     {"znver5", true, true, false},
 };
 

@@ -327,10 +327,14 @@ llvm::Error Packer::run(BlockWriter &writer, llvm::function_ref<void(uint64_t)> 
     if (llvm::Error error = writer.zeros(tail))
       return error;
   }
-  if (nonFinite)
+  if (nonFinite) {
     for (const Part &part : parts)
       if (llvm::Error error = checkFinite(tensors, *part.tensor)) // says where
         return error;
+    return inputError(parts[0].tensor->file, parts[0].tensor->name,
+                      "holds a value that is not finite (NaN or infinity)",
+                      "the checkpoint is damaged: fetch it again");
+  }
   if (tooLarge)
     return inputError(parts[0].tensor->file, parts[0].tensor->name,
                       "holds a value beyond " +

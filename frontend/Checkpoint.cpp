@@ -79,7 +79,8 @@ std::string findPrefix(const TensorSource &tensors, const ModelConfig &config) {
 }
 
 llvm::Expected<TokenizerData> loadTokenizer(llvm::StringRef directory, int64_t vocab) {
-  std::string json = inDirectory(directory, "tokenizer.json"), model = inDirectory(directory, "tokenizer.model");
+  std::string json = inDirectory(directory, "tokenizer.json"),
+              model = inDirectory(directory, "tokenizer.model");
   if (!isPresent(json) && isPresent(model))
     return loadTokenizerModel(model, vocab);
   return loadTokenizerJson(json, vocab);
@@ -142,6 +143,8 @@ llvm::Expected<Checkpoint> gemmac::loadCheckpoint(llvm::StringRef path, llvm::St
   if (llvm::Error error = findChatTemplate(path, chatTemplate).moveInto(checkpoint.chatTemplate))
     return error;
   checkpoint.notes = checkpoint.config.notes;
+  if (llvm::Error error = checkUnread(*checkpoint.tensors, checkpoint.config, checkpoint.notes))
+    return error;
   noteTowers(checkpoint);
   return checkpoint;
 }

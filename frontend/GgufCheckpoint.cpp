@@ -24,7 +24,10 @@ public:
 
   llvm::ArrayRef<TensorInfo> tensors() const override { return all; }
   const TensorInfo *find(llvm::StringRef name) const override { return findByName(all, name); }
-  llvm::ArrayRef<uint8_t> bytes(const TensorInfo &tensor) const override { return file->bytes(tensor); }
+  llvm::ArrayRef<uint8_t> bytes(const TensorInfo &tensor) const override {
+    assert(tensor.halves.empty() && "ask for the bytes of the halves, or for rowBytes()");
+    return file->bytes(tensor);
+  }
   llvm::StringRef primaryFile() const override { return file->path(); }
   const GgufFile &gguf() const { return *file; }
 
@@ -51,8 +54,13 @@ llvm::Error GgufSource::splitFused(const ModelConfig &config) {
     const LayerConfig &layer = config.layers[i];
     std::string block = "blk." + std::to_string(i) + ".";
     const TensorInfo *fused = find(block + "attn_qkv.weight");
-    if (!fused || find(block + "attn_q.weight"))
+    if (!fused)
       continue;
+    for (const char *single : {"attn_q.weight", "attn_k.weight", "attn_v.weight"})
+      if (find(block + single))
+        return inputError(fused->file, block + single,
+                          "found beside " + fused->name + ", expected one of the two",
+                          "convert the file again");
     const std::pair<const char *, int64_t> rows[] = {{"attn_q.weight", layer.heads * layer.headDim},
                                                      {"attn_k.weight", layer.kvHeads * layer.headDim},
                                                      {"attn_v.weight", layer.kvHeads * layer.headDim}};
@@ -84,8 +92,16 @@ llvm::Error GgufSource::fuseExperts(const ModelConfig &config) {
     const TensorInfo *gate = find(block + "ffn_gate_exps.weight"), *up = find(block + "ffn_up_exps.weight");
     TensorInfo both;
     both.name = block + "ffn_gate_up_exps.weight";
-    if (!gate || !up || find(both.name))
+    if (!gate && !up)
       continue;
+    if (const TensorInfo *fusedOne = find(both.name))
+      return inputError(fusedOne->file, (gate ? gate : up)->name,
+                        "found beside " + both.name + ", expected one of the two", "convert the file again");
+    if (!gate || !up)
+      return inputError((gate ? gate : up)->file,
+                        block + (gate ? "ffn_up_exps.weight" : "ffn_gate_exps.weight"),
+                        "missing, expected beside " + (gate ? gate : up)->name,
+                        "the download is incomplete: fetch it again");
     const llvm::SmallVector<int64_t, 4> shape = {config.experts, config.expertIntermediate, config.hidden};
     for (const TensorInfo *half : {gate, up})
       if (half->shape != shape)
@@ -174,6 +190,8 @@ llvm::Expected<Checkpoint> gemmac::loadGgufCheckpoint(llvm::StringRef path, llvm
                                 .moveInto(checkpoint.chatTemplate))
       return error;
   checkpoint.notes = checkpoint.config.notes;
+  if (llvm::Error error = checkUnread(*source, checkpoint.config, checkpoint.notes))
+    return error;
   checkpoint.tensors = std::move(source);
   return checkpoint;
 }

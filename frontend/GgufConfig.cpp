@@ -68,6 +68,10 @@ void readEmbeddings(Reader &reader) {
                                    reader.at("embedding_length_per_layer_input") + " is " +
                                    llvm::Twine(config.pleDim));
   config.pleVocab = perLayer->shape[0];
+  if (config.pleVocab < config.vocab)
+    reader.check().fail("per_layer_token_embd.weight",
+                        "found " + llvm::Twine(config.pleVocab) + " rows, expected at least the " +
+                            llvm::Twine(config.vocab) + " of token_embd.weight");
 }
 
 void readNumbers(Reader &reader) {
@@ -150,8 +154,11 @@ void readHeads(Reader &reader) {
 /// by 1e30.
 int64_t rotatedPairs(Reader &reader, int64_t headDim) {
   const TensorInfo *factors = reader.tensor("rope_freqs.weight");
-  if (!factors)
-    return headDim / 2;
+  if (!factors) {
+    reader.check().fail("rope_freqs.weight", "missing, expected F32 [" + llvm::Twine(headDim / 2) +
+                                                 "]: it says which pairs of a full layer's heads rotate");
+    return int64_t(1);
+  }
   auto fail = [&](const llvm::Twine &what) {
     reader.check().fail("rope_freqs.weight", what,
                         "expected 1 for the pairs of a head that rotate, then 1e30 for the others");
@@ -176,7 +183,9 @@ void readAngles(Reader &reader) {
   double full = reader.keys.numberOr(reader.at("rope.freq_base"), 1e6, theta);
   double sliding = reader.keys.numberOr(reader.at("rope.freq_base_swa"), 1e4, theta);
   double factor = 1;
-  llvm::StringRef scaling = reader.keys.stringOr(reader.at("rope.scaling.type"), "none");
+  // A factor without a type is linear, as llama.cpp has it.
+  llvm::StringRef scaling = reader.keys.stringOr(
+      reader.at("rope.scaling.type"), reader.gguf.find(reader.at("rope.scaling.factor")) ? "linear" : "none");
   if (scaling == "linear")
     factor = reader.keys.numberOr(reader.at("rope.scaling.factor"), 1, {kLeastPositive, 1e6});
   else if (scaling != "none")

@@ -4,8 +4,10 @@
 #include "frontend/Diagnostic.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSet.h"
 
 #include <cassert>
+#include <optional>
 
 using namespace gemmac;
 
@@ -198,5 +200,52 @@ llvm::Error gemmac::checkTensors(const TensorSource &tensors, const ModelConfig 
   for (const ExpectedTensor &expected : expectedTensors(config))
     if (llvm::Error error = checkTensor(tensors, expected))
       return error;
+  return llvm::Error::success();
+}
+
+/// "blk.3.attn_q.weight" -> {3, "attn_q.weight"}; nothing for tensors that are of no layer of the text
+/// decoder.
+static std::optional<std::pair<int64_t, llvm::StringRef>> layerPart(const ModelConfig &config,
+                                                                    llvm::StringRef name) {
+  const bool gguf = config.naming == TensorNaming::Gguf;
+  int64_t layer;
+  if (!name.consume_front(gguf ? std::string("blk.") : config.tensorPrefix + "layers.") ||
+      name.consumeInteger(10, layer) || !name.consume_front("."))
+    return std::nullopt;
+  return std::pair(layer, name);
+}
+
+llvm::Error gemmac::checkUnread(const TensorSource &tensors, const ModelConfig &config,
+                                std::vector<std::string> &notes) {
+  llvm::StringSet<> read;
+  for (const ExpectedTensor &expected : expectedTensors(config))
+    read.insert(expected.name);
+  std::vector<std::string> others;
+  for (const TensorInfo &tensor : tensors.tensors()) {
+    auto part = layerPart(config, tensor.name);
+    if (!part || read.contains(tensor.name))
+      continue;
+    auto refuse = [&](const llvm::Twine &found) {
+      return inputError(tensor.file, tensor.name, found,
+                        "the configuration is of another model, or the file of another architecture");
+    };
+    auto [layer, name] = *part;
+    if (layer < 0 || layer >= static_cast<int64_t>(config.layers.size()))
+      return refuse("a tensor of layer " + llvm::Twine(layer) + ", but the configuration has " +
+                    llvm::Twine(config.layers.size()) + " layers");
+    if (name.ends_with(".bias"))
+      return refuse("a bias, which no Gemma text model has");
+    if (config.experts == 0 && (name.contains("exps.") || name.starts_with("experts.")))
+      return refuse("experts, but the configuration has none");
+    // Layers that share keys and values still have their own in most files; fused ones are read in parts.
+    const bool known = name.contains("attn_k") || name.contains("attn_v") || name.contains("attn_qkv") ||
+                       name.contains("k_proj") || name.contains("v_proj") || name.contains("k_norm") ||
+                       name.contains("_exps.");
+    if (!known)
+      others.push_back(tensor.name);
+  }
+  if (!others.empty())
+    notes.push_back(std::to_string(others.size()) + " tensors of layers are not used, the first is " +
+                    others.front());
   return llvm::Error::success();
 }

@@ -31,4 +31,9 @@ std::vector<ExpectedTensor> expectedTensors(const ModelConfig &config);
 /// at most eagerFiniteCheckBytes hold no NaN or infinity.
 llvm::Error checkTensors(const TensorSource &tensors, const ModelConfig &config);
 
+/// Refuses tensors of layers that the configuration does not have, biases, and experts of a model without;
+/// names others of the text decoder that nothing reads in `notes`.
+llvm::Error checkUnread(const TensorSource &tensors, const ModelConfig &config,
+                        std::vector<std::string> &notes);
+
 } // namespace gemmac

@@ -2,8 +2,8 @@
 // is counted before it is parsed, so that memory stays in proportion to the model's vocabulary; settings that
 // would change the ids - unigram models, a dummy prefix, a normaliser that maps characters - are refused by
 // name.
-#include "frontend/TokenizerParts.h"
 #include "frontend/MappedFile.h"
+#include "frontend/TokenizerParts.h"
 
 #include "SentencePiece.pb.h"
 

@@ -20,7 +20,8 @@ typedef struct GmStep {
   const int32_t *tokens;    ///< 24: [rows] token ids
   const int32_t *positions; ///< 32: [rows] absolute positions, ascending by 1
   int64_t rows;             ///< 40: live M, 1 <= rows <= the entry's max rows
-  int64_t *counters;        ///< 48: one task counter per phase, 64 bytes apart, zero at the start of a step
+  int64_t *counters;        ///< 48: one task counter per phase, 64 bytes apart, zero at the start of a step;
+                            ///<     behind the task counter generated code counts what it likes
   int64_t worker;           ///< 56: index of this worker, only for prefetch hints; never for cutting work
   void *pool;               ///< 64: the runtime's
 } GmStep;
@@ -68,6 +69,7 @@ extern const GmModel gm_model;
  *           "caches": [{"name":..,"slots":..,"window":..,"bytes":..}]},
  *  "phases": [".."],      // of decode, in order, one barrier after each; "layers.<n>.<kind>" in layers
  *  "phase_bytes": [..], "phase_flops": [..]   // optional, as long as "phases": bench --phases
- *  "prefill_phases", "prefill_phase_bytes", "prefill_phase_flops"  // optional: the same of prefill_none, all its rows
+ *  "prefill_phases", "prefill_phase_bytes", "prefill_phase_flops"  // optional: the same of prefill_none, all
+ * its rows
  * }
  */

@@ -82,8 +82,8 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool pre
   const PhaseList &list = prefill ? m.prefillPhases : m.phases;
   const size_t n = list.names.size();
   if (n == 0)
-    throw Failure(kLacking, cat("the executable names no phases", prefill ? " of a prompt" : "",
-                                "; compile it again"));
+    throw Failure(kLacking,
+                  cat("the executable names no phases", prefill ? " of a prompt" : "", "; compile it again"));
   session.reset();
   session.prefill(someTokens(m, depth));
   const std::vector<int32_t> ids = someTokens(m, prefill ? m.prefillNone.rows : steps + 1);
@@ -92,8 +92,7 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool pre
       session.decode(ids[static_cast<size_t>(s)]);
       return;
     }
-    if (depth == 0) // else the prompt grows: steps of a prompt have no other way back
-      session.reset();
+    session.rewindForTiming(depth);
     session.prefill(ids);
   };
   step(0);
@@ -106,8 +105,9 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool pre
     step(s);
     if (times.size() != n + 1 &&
         times.size() != n + 2) // the last phase may or may not have a barrier of its own
-      throw Failure(kLacking, cat("a step passed ", times.size() - 2, " barriers, expected one for each of its ",
-                                  n, " phases; compile it again"));
+      throw Failure(kLacking,
+                    cat("a step passed ", times.size() - 2, " barriers, expected one for each of its ", n,
+                        " phases; compile it again"));
     for (size_t i = 0; i < n; ++i)
       phases[i].seconds += static_cast<double>(times[i + 1] - times[i]) * 1e-9 / static_cast<double>(steps);
     phases[n].seconds += static_cast<double>(times.back() - times[0]) * 1e-9 / static_cast<double>(steps);

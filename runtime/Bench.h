@@ -29,8 +29,8 @@ struct PhaseTime {
   double seconds = 0; ///< mean of a step
   double bytes = 0, flops = 0;
 };
-/// Mean time of each phase over `steps` steps at `depth`, of decode or of a full step of a prompt (`prefill`);
-/// the last entry is "step", the whole.
+/// Mean time of each phase over `steps` steps at `depth`, of decode or of a full step of a prompt
+/// (`prefill`); the last entry is "step", the whole.
 std::vector<PhaseTime> benchPhases(Session &session, const Manifest &manifest, bool prefill, int64_t depth,
                                    int64_t steps);
 /// The same summed by kind: "layers.<n>.<kind>" -> "<kind>".

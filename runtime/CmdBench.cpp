@@ -187,9 +187,9 @@ static int phasesCommand(const Program &p, const Options &o, Session &session) {
   // -n 0 asks for a prompt instead of decoding, -p for how many tokens of it.
   const bool prefill = o.benchAnswer[0] == 0;
   const int64_t rows = std::max<int64_t>(1, p.manifest.prefillNone.rows);
-  const int64_t steps = std::max<int64_t>(1, prefill ? o.benchPrompt[0] / rows : o.benchAnswer[0]);
-  const std::vector<PhaseTime> phases =
-      benchPhases(session, p.manifest, prefill, o.benchDepth[0], steps);
+  const int64_t steps =
+      std::max<int64_t>(1, prefill ? (o.benchPrompt[0] + rows - 1) / rows : o.benchAnswer[0]);
+  const std::vector<PhaseTime> phases = benchPhases(session, p.manifest, prefill, o.benchDepth[0], steps);
   const double readRate = streamingRead(session, p.payload.weightBytes());
   const double share = p.payload.hugePageShare(false);
   if (o.format == BenchFormat::Json) {
@@ -218,12 +218,20 @@ static int phasesCommand(const Program &p, const Options &o, Session &session) {
 }
 
 /// Fails with exit 1 before anything long runs if some row does not fit the context.
-static void checkRows(const Options &o, int64_t context) {
+static void checkRows(const Manifest &m, const Options &o, int64_t context) {
+  if (o.phases && o.benchAnswer[0] == 0) { // always whole steps of a prompt, from one depth
+    const int64_t depth = o.benchDepth[0], rows = m.prefillNone.rows;
+    if (depth + rows > context)
+      throw Failure(kBadInput, cat(depth + rows, " tokens (depth ", depth, " and a step of ", rows,
+                                   " more) do not fit the context of ", context,
+                                   "; use a smaller -d, or compile with a larger --context"));
+    return;
+  }
   for (int64_t depth : o.benchDepth)
     for (const auto *list : {&o.benchPrompt, &o.benchAnswer})
       for (int64_t n : *list) {
         const int64_t need = depth + n + (o.phases && list == &o.benchAnswer ? 1 : 0);
-        if (need > context && !(o.phases && list == &o.benchPrompt && o.benchAnswer[0] != 0))
+        if (need > context && !(o.phases && list == &o.benchPrompt))
           throw Failure(kBadInput,
                         cat(need, " tokens (depth ", depth, " and ", n, " more) do not fit the context of ",
                             context, "; use a smaller -p, -n or -d, or compile with a larger --context"));
@@ -233,7 +241,7 @@ static void checkRows(const Options &o, int64_t context) {
 int benchCommand(const Program &p, const Options &o) {
   const Manifest &m = p.manifest;
   const int64_t context = contextOf(p, o);
-  checkRows(o, context);
+  checkRows(m, o, context);
   Session session(m, p.payload.mapWeights(o.hugePages), o.workers, context);
   if (o.phases)
     return phasesCommand(p, o, session);

@@ -6,6 +6,7 @@
 #include "runtime/Thoughts.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <random>
 #include <unistd.h>
@@ -116,11 +117,19 @@ int logitsCommand(const Program &program, const Options &o) {
   const std::vector<int32_t> ids = promptIds(program, o, tokenizer);
   Session session(m, program.payload.mapWeights(o.hugePages), o.workers, contextOf(program, o));
   NpyWriter file(o.output, o.all ? static_cast<int64_t>(ids.size()) : 0, m.vocab);
+  bool finite = true;
+  auto write = [&](int64_t, const float *row) {
+    finite &= std::all_of(row, row + m.vocab, [](float x) { return std::isfinite(x); });
+    file.row(row);
+  };
   if (o.all)
-    session.prefillAll(ids, [&](int64_t, const float *row) { file.row(row); });
+    session.prefillAll(ids, write);
   else
-    file.row(session.prefillLast(ids));
+    write(0, session.prefillLast(ids));
   file.commit();
+  if (!finite)
+    throw Failure(kLacking, cat("the logits written to ", o.output,
+                                " are not finite; try --compute=f32, or check the executable with `verify`"));
   return kDone;
 }
 

@@ -138,7 +138,8 @@ static PhaseList readPhases(const json &j, const std::string &prefix) {
   PhaseList phases{list<std::string>(j, prefix + "phases"), list<double>(j, bytes), list<double>(j, flops)};
   for (const auto *v : {&phases.bytes, &phases.flops})
     if (!v->empty() && v->size() != phases.names.size())
-      broken(cat("'", bytes, "' and '", flops, "' need ", phases.names.size(), " numbers, found ", v->size()));
+      broken(
+          cat("'", bytes, "' and '", flops, "' need ", phases.names.size(), " numbers, found ", v->size()));
   return phases;
 }
 

@@ -165,7 +165,8 @@ struct Name {
 constexpr Name kCommands[] = {
     {"run", "answer a prompt (the default)", Command::Run},
     {"chat", "a conversation, line by line", Command::Chat},
-    {"render", "stdin one JSON of messages, tools, options -> the prompt by the chat template", Command::Render},
+    {"render", "stdin one JSON of messages, tools, options -> the prompt by the chat template",
+     Command::Render},
     {"logits", "write the logits of a prompt as .npy", Command::Logits},
     {"perplexity", "score a text", Command::Perplexity},
     {"tokenize", R"(stdin {"text":..} lines -> {"ids":[..]} lines)", Command::Tokenize},

@@ -10,7 +10,8 @@ class AmxTiles {
 public:
   using Value = mlir::Value;
 
-  explicit AmxTiles(KernelBuilder &k) : k(k), type(mlir::LLVM::LLVMX86AMXType::get(k.builder().getContext())) {}
+  explicit AmxTiles(KernelBuilder &k)
+      : k(k), type(mlir::LLVM::LLVMX86AMXType::get(k.builder().getContext())) {}
 
   Value zero() { return k.intrinsic("llvm.x86.tilezero.internal", type, {i16(16), i16(64)}); }
   /// Rows `stride` bytes apart.

@@ -1,7 +1,8 @@
-// Attention of many rows on AMX tiles, gemma4.md (19): a task is 32 rows of one query head. Scores of all keys
-// that some row sees, in blocks of 32; softmax row by row, exact, with one largest score for each row; then the
-// sum over V, 32 columns at a time. Q and the weights of V are rounded to bf16; sums are f32. Slots of the cache
-// that a block touches and no row sees must hold finite numbers: their weight is zero.
+// Attention of many rows on AMX tiles, gemma4.md (19): a task is 32 rows of one query head. Scores of all
+// keys that some row sees, in blocks of 32; softmax row by row, exact, with one largest score for each row;
+// then the sum over V, 32 columns at a time. Q and the weights of V are rounded to bf16; sums are f32. Slots
+// of V that a block touches and no row sees must hold finite numbers, since their weight is zero: the arena
+// starts as zeros (runtime/Abi.h), and step.cache_write writes nothing else.
 #include "codegen/cpu/AmxTiles.h"
 #include "codegen/cpu/PhaseEmitter.h"
 #include "dialect/step/Layout.h"
@@ -23,7 +24,8 @@ struct AttentionScratch {
 
   AttentionScratch(step::ProgramOp program, step::AttentionOp op, step::CacheOp cache)
       : dim(cache.getHeadDim()) {
-    const auto context = static_cast<int64_t>(program.getContext()), window = static_cast<int64_t>(op.getWindow());
+    const auto context = static_cast<int64_t>(program.getContext()),
+               window = static_cast<int64_t>(op.getWindow());
     keys = roundUp(context, kKeys);
     if (window > 0) // the oldest that the first row sees may be the last of a block
       keys = std::min(keys, roundUp(window + kTileRowGroup - 1 + kKeys - 1, kKeys));
@@ -210,19 +212,8 @@ bool usesTiles(step::ProgramOp program) {
 
 step::AttentionOp tileAttention(step::PhaseOp phase, const SymbolTable &symbols) {
   auto entry = cast<step::EntryOp>(phase->getParentOp());
-  auto isEmpty = [](Region &region) { return region.empty() || region.front().empty(); };
-  if (!phase.getByRow() || !isEmpty(phase.getPrologue()) || entry.getRows() % kTileRowGroup != 0 ||
-      phase.getRows() != step::Rows::All)
-    return {};
-  step::AttentionOp attention;
-  for (Operation &op : phase.getBody().front()) {
-    if (isa<step::TileOp>(op) && op.use_empty())
-      continue;
-    if (attention || !isa<step::AttentionOp>(op))
-      return {};
-    attention = cast<step::AttentionOp>(op);
-  }
-  if (!attention)
+  step::AttentionOp attention = onlyAttention(phase);
+  if (!attention || entry.getRows() % kTileRowGroup != 0)
     return {};
   auto cache = symbols.lookup<step::CacheOp>(attention.getCache());
   bool whole = step::rowsOf(attention.getDst()) == static_cast<int64_t>(entry.getRows());

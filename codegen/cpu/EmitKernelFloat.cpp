@@ -85,7 +85,7 @@ public:
   DequantKernel(KernelBuilder &k, step::Format format)
       : Kernel(k), reader(k, format), layout(reader.codes()) {
     if (k.cpu().avx512 && layout.bits == 4)
-      table = nibbleTable();
+      table = reader.nibbleTable();
   }
   int64_t stepsPerSuperblock() const override { return kSuperblockK / layout.group(); }
   int64_t stepBytes() const override { return reader.bytes() / stepsPerSuperblock(); }
@@ -132,7 +132,7 @@ private:
     for (int64_t i = 0; i < per; ++i) {
       SmallVector<Value> w, xs;
       for (size_t p = 0; p < panels.size(); ++p)
-        w.push_back(value(words[p], high[p], i));
+        w.push_back(reader.code(words[p], high[p], i, table));
       for (Value row : x)
         xs.push_back(spread(k, row, i));
       multiply(k, xs, w, 2, i >= per / 2, sums);
@@ -140,34 +140,6 @@ private:
         sums[sumsOfX + r] = k.fadd(sums[sumsOfX + r], xs[r]);
     }
     return sums;
-  }
-
-  /// Element i of each lane's word, f32 without its scale.
-  Value value(Value word, Value high, int64_t i) {
-    if (layout.bits == 8) {
-      Value top = i == 3 ? word : k.shl(word, 24 - 8 * i);
-      return k.sitofp(k.sar(top, 24), k.vec(k.f32()));
-    }
-    int64_t shift = i % 4 * 8 + i / 4 * 4;
-    Value code = shift ? k.shr(word, shift) : word;
-    if (table) // vpermps looks at the low 4 bits only
-      return k.intrinsic("llvm.x86.avx512.permvar.sf.512", k.vec(k.f32()), {table, code});
-    code = k.andi(code, 15);
-    if (int64_t width = reader.highWidth()) {
-      int64_t at = i % 4 * 8 + i / 4 * width;
-      Value top = k.andi(at ? k.shr(high, at) : high, (1 << width) - 1);
-      code = k.ori(code, k.shl(top, 4));
-    }
-    return k.sitofp(layout.bias ? k.add(code, -layout.bias) : code, k.vec(k.f32()));
-  }
-
-  Value nibbleTable() {
-    SmallVector<float> values;
-    for (int i = 0; i < 16; ++i)
-      values.push_back(static_cast<float>(i - layout.bias));
-    auto type = cast<VectorType>(k.vec(k.f32()));
-    return arith::ConstantOp::create(k.builder(), k.location(), type,
-                                     DenseElementsAttr::get(type, ArrayRef<float>(values)));
   }
 };
 

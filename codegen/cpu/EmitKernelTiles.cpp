@@ -1,7 +1,7 @@
-// Products of many rows on AMX tiles: bf16 x bf16 -> f32, 32 rows x 32 columns at a time. Weights come from the
-// same panels as everywhere; a block of 256 k of two panels is turned into bf16 tiles (16 KB, which stay in the
-// first cache) and multiplied with all rows, whose block of k streams from the second. Sums wait in `dst`
-// between the blocks. A tile of weights has a row for each pair of k: 16 columns x (k, k + 1).
+// Products of many rows on AMX tiles: bf16 x bf16 -> f32, 32 rows x 32 columns at a time. Weights come from
+// the same panels as everywhere; a block of 256 k of two panels is turned into bf16 tiles (16 KB, which stay
+// in the first cache) and multiplied with all rows, whose block of k streams from the second. Sums wait in
+// `dst` between the blocks. A tile of weights has a row for each pair of k: 16 columns x (k, k + 1).
 #include "codegen/cpu/AmxTiles.h"
 #include "codegen/cpu/PanelReader.h"
 #include "codegen/cpu/PhaseEmitter.h"
@@ -16,7 +16,8 @@ namespace {
 
 constexpr int64_t kBlockSuperblocks = kTileBlockK / kSuperblockK;
 
-/// Turns a superblock of one panel into two tiles of bf16: k 0..31 at `to`, k 32..63 one pair of tiles behind.
+/// Turns a superblock of one panel into two tiles of bf16: k 0..31 at `to`, k 32..63 one pair of tiles
+/// behind.
 class TileUnpacker {
 public:
   TileUnpacker(KernelBuilder &k, step::Format format) : k(k), format(format) {}
@@ -39,63 +40,24 @@ private:
     k.store(k.shuffle(both, both, mask), rowOf(to, pair), 64);
   }
   void codes(Value from, Value to);
-  SmallVector<Value> values(PanelReader &reader, Value from, int64_t vector);
-  Value nibbleTable(int64_t bias);
 };
-
-/// code - bias of each of the 16 codes.
-Value TileUnpacker::nibbleTable(int64_t bias) {
-  SmallVector<float> entries;
-  for (int64_t code = 0; code < 16; ++code)
-    entries.push_back(static_cast<float>(code - bias));
-  auto type = cast<VectorType>(k.vec(k.f32()));
-  return arith::ConstantOp::create(k.builder(), k.location(), type,
-                                   DenseElementsAttr::get(type, ArrayRef<float>(entries)));
-}
-
-/// The codes of a vector of 64 bytes as f32 less the bias: 4 or 8 inputs of 16 columns.
-SmallVector<Value> TileUnpacker::values(PanelReader &reader, Value from, int64_t vector) {
-  const PanelCodes &layout = reader.codes();
-  Value w = k.load(k.vec(k.i32()), k.at(from, vector * 64), 64);
-  SmallVector<Value> result;
-  if (layout.bits == 8) {
-    for (int64_t byte = 0; byte < 4; ++byte)
-      result.push_back(k.sitofp(k.sar(k.shl(w, 24 - 8 * byte), 24), k.vec(k.f32())));
-    return result;
-  }
-  if (layout.bits == 4) {
-    // The table's index is a lane's lowest four bits: nothing to mask.
-    Value table = nibbleTable(layout.bias);
-    for (int64_t input = 0; input < 8; ++input) {
-      const int64_t shift = 8 * (input % 4) + (input < 4 ? 0 : 4);
-      Value index = shift ? k.shr(w, shift) : w;
-      result.push_back(k.intrinsic("llvm.x86.avx512.permvar.sf.512", k.vec(k.f32()), {table, index}));
-    }
-    return result;
-  }
-  const int64_t width = reader.highWidth();
-  Value high = reader.highBits(from, k.c(vector), 0, 1);
-  for (int64_t input = 0; input < 8; ++input) {
-    const int64_t word = input / 4, byte = input % 4;
-    Value low = k.andi(k.shr(w, 8 * byte + 4 * word), 15);
-    Value top = k.andi(k.shr(high, 8 * byte + width * word), (1 << width) - 1);
-    Value code = k.ori(low, k.shl(top, 4));
-    result.push_back(k.sitofp(k.add(code, -layout.bias), k.vec(k.f32())));
-  }
-  return result;
-}
 
 void TileUnpacker::codes(Value from, Value to) {
   PanelReader reader(k, format);
   const PanelCodes &layout = reader.codes();
   const int64_t per = reader.perVector(), vectors = layout.group() / per;
+  Value table = layout.bits == 4 ? reader.nibbleTable() : Value();
   for (int64_t g = 0; g < kSuperblockK / layout.group(); ++g) {
     Value scale = reader.scale(from, k.c(g));
     Value minimum = layout.minimum() ? reader.minimum(from, k.c(g)) : Value();
     for (int64_t vector = g * vectors; vector < (g + 1) * vectors; ++vector) {
-      SmallVector<Value> x = values(reader, from, vector);
-      for (Value &value : x)
-        value = minimum ? k.fma(value, scale, minimum) : k.fmul(value, scale);
+      Value words = k.load(k.vec(k.i32()), k.at(from, vector * 64), 64);
+      Value high = reader.highWidth() ? reader.highBits(from, k.c(vector), 0, 1) : Value();
+      SmallVector<Value> x;
+      for (int64_t i = 0; i < per; ++i) {
+        Value code = reader.code(words, high, i, table);
+        x.push_back(minimum ? k.fma(code, scale, minimum) : k.fmul(code, scale));
+      }
       for (int64_t i = 0; i < per; i += 2)
         storePair(x[i], x[i + 1], to, (vector * per + i) / 2);
     }
@@ -141,8 +103,7 @@ void TileNest::panels(Value panel, int64_t wide, Value first, Value count, bool 
   const int64_t bytes = superblockBytes(format);
   SmallVector<Value> from;
   for (int64_t p = 0; p < wide; ++p)
-    from.push_back(
-        k.at(args.weights, k.add(k.mul(k.add(panel, p), panelBytes), k.mul(first, bytes))));
+    from.push_back(k.at(args.weights, k.add(k.mul(k.add(panel, p), panelBytes), k.mul(first, bytes))));
   if (!direct())
     k.loop(k.c(0), count, 1, [&](Value s) {
       for (int64_t p = 0; p < wide; ++p)
@@ -168,12 +129,13 @@ void TileNest::panels(Value panel, int64_t wide, Value first, Value count, bool 
       for (int64_t tile = 0; tile < kSuperblockK / kTileK; ++tile) {
         SmallVector<Value> w;
         for (int64_t p = 0; p < wide; ++p)
-          w.push_back(tiles.load(direct() ? k.at(from[p], k.add(k.mul(s, bytes), tile * kTileBytes))
-                                    : k.at(args.scratch, k.add(k.mul(s, 4 * kTileBytes),
-                                                               (tile * 2 + p) * kTileBytes)),
-                           line));
+          w.push_back(tiles.load(
+              direct() ? k.at(from[p], k.add(k.mul(s, bytes), tile * kTileBytes))
+                       : k.at(args.scratch, k.add(k.mul(s, 4 * kTileBytes), (tile * 2 + p) * kTileBytes)),
+              line));
         for (int64_t half = 0; half < 2; ++half) {
-          Value a = tiles.load(k.at(x, k.add(k.mul(s, 4 * kTileBytes), (tile * 2 + half) * kTileBytes)), line);
+          Value a =
+              tiles.load(k.at(x, k.add(k.mul(s, 4 * kTileBytes), (tile * 2 + half) * kTileBytes)), line);
           for (int64_t p = 0; p < wide; ++p)
             next[half * wide + p] = tiles.multiply(next[half * wide + p], a, w[p]);
         }

@@ -94,7 +94,8 @@ static void packTiles(KernelBuilder &k, Value out, Value row, Value in, int64_t 
     k.store(AmxTiles(k).narrow(low, high), to, 64);
   };
   auto block = [&](Value first, int64_t width, int64_t there) {
-    Value to = k.at(k.at(out, k.mul(first, rows * 2)), k.add(k.mul(group, kTileRowGroup * width * 2), within));
+    Value to =
+        k.at(k.at(out, k.mul(first, rows * 2)), k.add(k.mul(group, kTileRowGroup * width * 2), within));
     const int64_t whole = there / kTileK;
     if (whole > 0)
       k.loop(0, whole, 1, [&](Value t) {
@@ -115,8 +116,7 @@ void emitOp(PhaseEmitter &e, step::PackOp op) {
   View to = e.view(op.getDst()), from = e.view(op.getSrc());
   if (op.getAct() == step::Act::BF16T) {
     const int64_t rows = step::rowsOf(op.getDst());
-    return e.forRows(
-        [&](Value row) { packTiles(k, to.base, row, e.rowOf(from, row), from.width, rows); });
+    return e.forRows([&](Value row) { packTiles(k, to.base, row, e.rowOf(from, row), from.width, rows); });
   }
   int64_t groups = op.getGroups(), columns = from.width / groups, padded = to.width / groups;
   bool bytes = op.getAct() == step::Act::I8;

@@ -1,7 +1,8 @@
 // The inside of a product kernel: what one step along k does to a block of rows x panels. Invariant: the
 // additions that make one element of the result, and their order, are the same for every block shape and
 // every target, so that results depend on neither the number of rows nor (int8: exact in i32; floats: fused
-// multiply-add everywhere) the instruction set.
+// multiply-add everywhere) the instruction set. Only prompts on a matrix unit (EmitKernelTiles.cpp) differ:
+// both sides are bf16 there.
 #pragma once
 
 #include "codegen/cpu/KernelBuilder.h"

@@ -197,9 +197,8 @@ SmallVector<Value> KernelBuilder::forLanes(int64_t columns, ValueRange carried,
   if (whole == kLanes)
     values = body(Lanes{c(0), Value()}, values);
   else if (whole > 0)
-    values = loop(c(0), c(whole), kLanes, values, [&](Value first, ValueRange now) {
-      return body(Lanes{first, Value()}, now);
-    });
+    values = loop(c(0), c(whole), kLanes, values,
+                  [&](Value first, ValueRange now) { return body(Lanes{first, Value()}, now); });
   if (whole < columns)
     values = body(Lanes{c(whole), firstLanes(columns - whole)}, values);
   return values;

@@ -132,6 +132,8 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compile(ModuleOp module, con
   std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(module, context, "gemmac");
   if (!code)
     return internalError("the module does not translate to LLVM IR");
+  if (target.amx) // without optimisation LLVM has no code for tiles that loops carry
+    level = std::max(level, 1u);
   auto machine = makeMachine(target, level);
   if (!machine)
     return machine.takeError();

@@ -59,6 +59,33 @@ Value PanelReader::highBits(Value superblock, Value j, int64_t part, int64_t par
   return k.shr(bits, k.splat(shift, kLanes / parts));
 }
 
+Value PanelReader::nibbleTable() {
+  SmallVector<float> entries;
+  for (int64_t code = 0; code < 16; ++code)
+    entries.push_back(static_cast<float>(code - layout.bias));
+  auto type = cast<VectorType>(k.vec(k.f32()));
+  return arith::ConstantOp::create(k.builder(), k.location(), type,
+                                   DenseElementsAttr::get(type, ArrayRef<float>(entries)));
+}
+
+Value PanelReader::code(Value word, Value high, int64_t i, Value table) {
+  if (layout.bits == 8) {
+    Value top = i == 3 ? word : k.shl(word, 24 - 8 * i);
+    return k.sitofp(k.sar(top, 24), k.vec(k.f32()));
+  }
+  const int64_t shift = i % 4 * 8 + i / 4 * 4;
+  Value code = shift ? k.shr(word, shift) : word;
+  if (table) // vpermps looks at the low 4 bits only
+    return k.intrinsic("llvm.x86.avx512.permvar.sf.512", k.vec(k.f32()), {table, code});
+  code = k.andi(code, 15);
+  if (const int64_t width = highWidth()) {
+    const int64_t at = i % 4 * 8 + i / 4 * width;
+    Value top = k.andi(at ? k.shr(high, at) : high, (1 << width) - 1);
+    code = k.ori(code, k.shl(top, 4));
+  }
+  return k.sitofp(k.add(code, -layout.bias), k.vec(k.f32()));
+}
+
 Value PanelReader::element(Value superblock, Value lane, Value j) {
   const int64_t per = perVector();
   Value vector = k.mul(k.div(j, per), 64), place = k.add(k.mul(lane, 4), k.rem(j, 4));

@@ -29,6 +29,12 @@ public:
   Value highBits(Value superblock, Value j, int64_t part, int64_t parts);
   int64_t highWidth() const { return layout.bits == 8 ? 0 : layout.bits - 4; }
 
+  /// Input i of each lane's word or pair of words, f32: its code less the bias. `high`: highBits() of the
+  /// vector, for 5 and 6 bits. `table`: nibbleTable(), which 4 bits look up in one instruction; may be null.
+  Value code(Value word, Value high, int64_t i, Value table);
+  /// code - bias of each of the 16 codes. AVX-512 only.
+  Value nibbleTable();
+
   /// One element, f32: row `lane`, input `j` (0..63) of the superblock.
   Value element(Value superblock, Value lane, Value j);
 

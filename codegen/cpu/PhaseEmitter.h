@@ -1,6 +1,7 @@
 // What an emitter of a tile op sees: the kernel builder, the task it is in, and views of its operands. Shared
 // by the files Emit*.cpp; private to codegen/cpu. Invariant: code emitted for a phase depends on shapes and
-// formats only, never on offsets, names or the entry's rows, so that equal phases share one function.
+// formats only, never on offsets, names or the entry's rows, so that equal phases share one function. What
+// does depend on the rows (tiles of bf16t, attention on tiles or split by positions) says so in its PhaseKey.
 #pragma once
 
 #include "codegen/cpu/KernelBuilder.h"
@@ -12,6 +13,7 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
 
+#include <functional>
 #include <string>
 
 namespace gemmac::cpu {
@@ -140,8 +142,19 @@ void emitOp(PhaseEmitter &e, step::SoftmaxOp op);
 // EmitRope.cpp
 void emitOp(PhaseEmitter &e, step::RopeTableOp op);
 void emitOp(PhaseEmitter &e, step::RopeOp op);
-// EmitAttention.cpp
+// EmitCache.cpp
 void emitOp(PhaseEmitter &e, step::CacheWriteOp op);
+// EmitAttention.cpp
+/// The attention of a phase that is nothing else, or null.
+step::AttentionOp onlyAttention(step::PhaseOp phase);
+/// Whether such a phase, of an entry of one row, is split by positions.
+bool isSplit(step::AttentionOp op);
+/// Private memory that a task takes, and memory behind the arena's plan that the parts of a split one take.
+int64_t attentionScratch(step::AttentionOp op);
+int64_t attentionParts(step::AttentionOp op, step::CacheOp cache);
+/// Such a phase: how many tasks it has, and what emits one. `counter`: the phase's line of counters.
+std::pair<Value, std::function<void(Value)>> emitAttentionPhase(PhaseEmitter &e, step::AttentionOp op,
+                                                                Value counter);
 void emitOp(PhaseEmitter &e, step::AttentionOp op);
 void emitOp(PhaseEmitter &e, step::QkOp op);
 void emitOp(PhaseEmitter &e, step::PvOp op);

@@ -123,6 +123,8 @@ PhaseKey phaseKey(step::PhaseOp phase, SymbolTable &symbols, bool tiles) {
   PhaseKey key;
   if (tiles && tileAttention(phase, symbols))
     key.text = "tiles ";
+  else if (step::AttentionOp op = onlyAttention(phase))
+    key.text = isSplit(op) ? "split " : "";
   KeyWriter(key, symbols, cast<step::EntryOp>(phase->getParentOp()).getRows()).write(*phase);
   return key;
 }

@@ -12,6 +12,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <cstddef>
+#include <functional>
 
 using namespace mlir;
 
@@ -131,6 +132,12 @@ SmallVector<Value> EntryEmitter::arguments(step::PhaseOp phase, const PhaseKey &
 }
 
 void EntryEmitter::prefetch(step::PrefetchOp op, func::FuncOp function) {
+  for (Operation *next = op->getNextNode(); next; next = next->getNextNode())
+    if (auto phase = dyn_cast<step::PhaseOp>(next)) {
+      if (tileTasksAtOnce(phase, symbols) > 1) // the first tasks are not the workers' first
+        return;
+      break;
+    }
   auto weight = symbols.lookup<step::WeightOp>(op.getWeight());
   int64_t bytes = std::min<int64_t>(op.getBytes(), taskBytes(weight));
   Value base = k.at(weights, *weight.getOffset());
@@ -210,23 +217,53 @@ FailureOr<func::FuncOp> ProgramEmitter::phaseFunction(step::PhaseOp phase, const
   return function;
 }
 
+/// The tasks of a phase, and what emits one of them.
+struct Tasks {
+  Value count;
+  std::function<void(Value)> body;
+};
+
+/// Task (row,) column as the phase says, or several at a time where the phase is such that they gain by it.
+Tasks tasksOf(PhaseEmitter &e, Value counter, const SymbolTable &symbols, bool tiles, LogicalResult &result) {
+  KernelBuilder &k = e.k;
+  const int64_t columns = e.phase.getCols(), atOnce = tileTasksAtOnce(e.phase, symbols);
+  if (step::AttentionOp op = tiles ? tileAttention(e.phase, symbols) : step::AttentionOp()) {
+    Value groups = k.div(k.add(e.liveRows, kTileRowGroup - 1), kTileRowGroup);
+    return {k.mul(groups, columns), [&e, op, columns](Value task) {
+              emitTileAttention(e, op, e.k.div(task, columns), e.k.rem(task, columns));
+            }};
+  }
+  if (step::AttentionOp op = onlyAttention(e.phase)) {
+    auto [count, body] = emitAttentionPhase(e, op, counter);
+    return {count, body};
+  }
+  if (atOnce > 1)
+    return {k.c((columns + atOnce - 1) / atOnce), [&e, columns, atOnce](Value task) {
+              KernelBuilder &k = e.k;
+              Value first = k.mul(task, atOnce);
+              Value count = k.mins(k.c(atOnce), k.sub(k.c(columns), first));
+              e.phase.getBody().walk([&](step::MatmulOp op) { emitTileMatmul(e, op, first, count); });
+            }};
+  const bool byRow = e.phase.getByRow();
+  return {byRow ? k.mul(e.liveRows, columns) : k.c(columns), [&e, &result, byRow, columns](Value task) {
+            e.row = byRow ? e.k.div(task, columns) : Value();
+            e.column = byRow ? e.k.rem(task, columns) : task;
+            if (succeeded(result))
+              result = e.emitBlock(e.phase.getBody().front());
+          }};
+}
+
 /// t = claim(); if any is left, prologue; while (t < tasks) { body(t); t = claim(); }
-/// `blocked`: the phase is this attention, and a task is 32 rows of a column. `atOnce`: column tasks that are
-/// claimed together, where it is a product and nothing else.
-void emitClaimLoop(PhaseEmitter &e, Value counter, step::AttentionOp blocked, int64_t atOnce,
-                   LogicalResult &result) {
+void emitClaimLoop(PhaseEmitter &e, Value counter, const Tasks &tasks, LogicalResult &result) {
   KernelBuilder &k = e.k;
   OpBuilder &b = k.builder();
   auto claim = [&]() -> Value {
     return LLVM::AtomicRMWOp::create(b, k.location(), LLVM::AtomicBinOp::add, counter, k.c(1),
                                      LLVM::AtomicOrdering::monotonic);
   };
-  int64_t columns = e.phase.getCols();
-  Value rows = blocked ? k.div(k.add(e.liveRows, kTileRowGroup - 1), kTileRowGroup) : e.liveRows;
-  Value tasks = e.phase.getByRow() ? k.mul(rows, columns) : k.c((columns + atOnce - 1) / atOnce);
   Value first = claim();
   if (!e.phase.getPrologue().empty())
-    k.ifThen(k.lt(first, tasks), [&] {
+    k.ifThen(k.lt(first, tasks.count), [&] {
       e.inPrologue = true;
       e.column = k.c(0);
       e.firstTask = k.eq(first, k.c(0));
@@ -236,20 +273,10 @@ void emitClaimLoop(PhaseEmitter &e, Value counter, step::AttentionOp blocked, in
   auto loop = scf::WhileOp::create(b, k.location(), TypeRange{k.i64()}, ValueRange{first});
   OpBuilder::InsertionGuard guard(b);
   Block *before = b.createBlock(&loop.getBefore(), {}, {k.i64()}, {k.location()});
-  scf::ConditionOp::create(b, k.location(), k.lt(before->getArgument(0), tasks), before->getArguments());
+  scf::ConditionOp::create(b, k.location(), k.lt(before->getArgument(0), tasks.count),
+                           before->getArguments());
   Block *after = b.createBlock(&loop.getAfter(), {}, {k.i64()}, {k.location()});
-  Value task = after->getArgument(0);
-  e.row = e.phase.getByRow() && !blocked ? k.div(task, columns) : Value();
-  e.column = e.phase.getByRow() ? k.rem(task, columns) : task;
-  if (blocked)
-    emitTileAttention(e, blocked, k.div(task, columns), e.column);
-  else if (atOnce > 1)
-    e.phase.getBody().walk([&](step::MatmulOp op) {
-      Value first = k.mul(task, atOnce);
-      emitTileMatmul(e, op, first, k.mins(k.c(atOnce), k.sub(k.c(columns), first)));
-    });
-  else if (succeeded(result))
-    result = e.emitBlock(e.phase.getBody().front());
+  tasks.body(after->getArgument(0));
   scf::YieldOp::create(b, k.location(), ValueRange{claim()});
 }
 
@@ -269,8 +296,7 @@ LogicalResult ProgramEmitter::fillPhase(PhaseEmitter &e, func::FuncOp function, 
     next += 2;
   }
   LogicalResult result = success();
-  emitClaimLoop(e, args[1], tiles ? tileAttention(e.phase, symbols) : step::AttentionOp(),
-                tileTasksAtOnce(e.phase, symbols), result);
+  emitClaimLoop(e, args[1], tasksOf(e, args[1], symbols, tiles, result), result);
   return result;
 }
 
@@ -327,22 +353,26 @@ LogicalResult emitCpu(step::ProgramOp program, ModuleOp dst, const Target &targe
 }
 
 int64_t emitterExtraScratch(step::ProgramOp program) {
-  int64_t positions = 0, context = static_cast<int64_t>(program.getContext());
+  SymbolTable symbols(program);
+  int64_t bytes = 0;
+  const bool tiles = cpu::usesTiles(program);
+  if (tiles)
+    bytes = cpu::kTileScratch;
   program.walk([&](step::AttentionOp op) {
-    int64_t window = op.getWindow() > 0 ? std::min<int64_t>(op.getWindow(), context) : context;
-    // A window that starts in the middle of a block of 16 touches one block more.
-    int64_t touched = roundUp(window - 1, cpu::kLanes) + cpu::kLanes;
-    positions = std::max(positions, std::min(touched, roundUp(context, cpu::kLanes)));
+    bytes = std::max(bytes, cpu::attentionScratch(op));
+    if (tiles)
+      bytes = std::max(bytes, cpu::tileAttentionScratch(op->getParentOfType<step::PhaseOp>(), symbols));
   });
-  int64_t bytes = positions * 4;
-  if (cpu::usesTiles(program)) {
-    bytes = std::max(bytes, cpu::kTileScratch);
-    SymbolTable symbols(program);
-    program.walk([&](step::PhaseOp phase) {
-      bytes = std::max(bytes, cpu::tileAttentionScratch(phase, symbols));
-    });
-  }
   return roundUp(bytes, kAlign);
+}
+
+int64_t totalArenaBytes(step::ProgramOp program) {
+  SymbolTable symbols(program);
+  int64_t parts = 0;
+  program.walk([&](step::AttentionOp op) {
+    parts = std::max(parts, cpu::attentionParts(op, symbols.lookup<step::CacheOp>(op.getCache())));
+  });
+  return roundUp(program.getArenaBytes().value_or(0), kAlign) + parts;
 }
 
 int64_t totalScratchBytes(step::ProgramOp program) {

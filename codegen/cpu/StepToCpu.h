@@ -17,9 +17,13 @@ namespace gemmac {
 mlir::LogicalResult emitCpu(step::ProgramOp program, mlir::ModuleOp dst, const Target &target);
 
 /// Bytes of private memory per worker that the emitted code needs beyond the plan's scratch_bytes: scores of
-/// one query head for step.attention, or tiles of weights for step.matmul on bf16t. It starts at scratch_bytes rounded up to 64; the manifest's
-/// "scratch_bytes" is the sum.
+/// a group of query heads for step.attention, or tiles of weights for step.matmul on bf16t. It starts at
+/// scratch_bytes rounded up to 64; the manifest's "scratch_bytes" is the sum.
 int64_t emitterExtraScratch(step::ProgramOp program);
+
+/// arena_bytes of the manifest: the plan's, rounded up to 64, and behind it the parts of an attention that is
+/// split by positions.
+int64_t totalArenaBytes(step::ProgramOp program);
 
 /// scratch_bytes of the manifest: the plan's, rounded up, plus emitterExtraScratch.
 int64_t totalScratchBytes(step::ProgramOp program);

@@ -91,8 +91,8 @@ constexpr bool isByteAct(step::Act act) { return act == step::Act::I8 || act == 
 constexpr int64_t kTileRows = 16, kTileK = 32, kTileBytes = 1024;
 constexpr int64_t kTileRowGroup = 32; ///< rows of a buffer are a multiple of it
 constexpr int64_t kTileBlockK = 256;
-/// Byte offset, in a buffer of `rows` rows of k inputs, of the 64 bytes that hold inputs [first, first + 32) of
-/// `row`. `first` is a multiple of 32.
+/// Byte offset, in a buffer of `rows` rows of k inputs, of the 64 bytes that hold inputs [first, first + 32)
+/// of `row`. `first` is a multiple of 32.
 int64_t actTileOffset(int64_t rows, int64_t k, int64_t row, int64_t first);
 
 int64_t elementBytes(step::KvType type);

@@ -103,7 +103,7 @@ def Step_PackOp : Step_TileOpBase<"pack"> {
     - C1: groups is positive and divides the columns of src
     - C2: dst has i8 elements if act is i8 or bf16t, else f32
     - C3: dst has the columns of `groups` packed vectors of K = columns of src / groups (i8: Kp + Kp/4 rounded up to 64 bytes)
-    - C4: bf16t: dst is shared and has a multiple of 32 rows; groups is 1
+    - C4: bf16t: dst is a whole shared buffer with a multiple of 32 rows; groups is 1
   }];
   let arguments = (ins Step_Buf:$dst, Step_F32Buf:$src, Step_Act:$act, DefaultValuedAttr<I64Attr, "1">:$groups);
   let assemblyFormat = "$dst `,` $src `as` $act attr-dict `:` type($dst) `,` type($src)";
@@ -120,7 +120,7 @@ def Step_MatmulOp : Step_TileOpBase<"matmul", [Step_SymbolUser]> {
     - C2: `weight` names a step.weight of a p16 format without experts; i8 activations need codes, bf16t any format but f32p16
     - C3: dst has the weight's tile as columns
     - C4: the column tasks that run it are n / tile
-    - C5: bf16t: act has a multiple of 32 rows and dst as many; the phase is not by_row
+    - C5: bf16t: act is a whole shared buffer with a multiple of 32 rows, dst has as many; the phase is not by_row
   }];
   let arguments = (ins Step_F32Buf:$dst, Step_Buf:$act, FlatSymbolRefAttr:$weight, Step_Act:$format);
   let assemblyFormat = "$dst `,` $act `,` $weight `as` $format attr-dict `:` type($dst) `,` type($act)";
@@ -132,7 +132,7 @@ def Step_ExpertMatmulOp : Step_TileOpBase<"expert_matmul", [Step_SymbolUser]> {
     expert indices[row, slot]. `act` holds one packed vector per row, or one per slot (`act_per_slot`). dst has `tile` columns.
 
     - C1: slots is positive and indices has `slots` columns of i32
-    - C2: `weight` names a step.weight of a p16 format with experts; i8 activations need codes, bf16t is none of its own
+    - C2: `weight` names a step.weight of a p16 format with experts; i8 activations need codes, bf16t is refused
     - C3: dst has the weight's tile as columns, act those of one packed vector, or of `slots` of them (act_per_slot)
     - C4: the phase is by_row and the column tasks that run it are slots * n / tile
     - C5: `indices` is written by top_k only, of at most as many columns as the weight has experts

@@ -15,6 +15,8 @@ static LogicalResult verifyPacked(Operation *op, StringRef what, Value buffer, A
   if (bytes ? !element.isInteger(8) : !element.isF32())
     return op->emitOpError() << what << " has elements of " << element << ", expected "
                              << (bytes ? "i8" : "f32") << " for " << stringifyAct(act) << " activations";
+  if (act == Act::BF16T && !isa_and_nonnull<BufferOp>(buffer.getDefiningOp()))
+    return op->emitOpError() << what << " is a part of a buffer, expected a whole one for bf16t activations";
   auto type = cast<MemRefType>(buffer.getType());
   if (act == Act::BF16T &&
       (type.getShape()[0] % gemmac::kTileRowGroup != 0 || type.getMemorySpace() || groups != 1))
@@ -51,14 +53,14 @@ static LogicalResult verifyProductWeight(Operation *op, WeightOp weight, Act act
   fits &= act != Act::BF16T || (format != Format::F32P16 && !experts);
   if (fits)
     return success();
-  InFlightDiagnostic diagnostic =
-      op->emitOpError() << "weight @" << weight.getSymName() << " is " << stringifyFormat(format) << " with "
-                        << int64_t(weight.getExperts()) << " experts, expected "
-                        << (act == Act::I8      ? "a quantised p16 format"
-                            : act == Act::BF16T ? "a p16 format other than f32p16"
-                                                : "a p16 format")
-                        << " with "
-                        << (experts ? "some" : "none") << " for " << stringifyAct(act) << " activations";
+  InFlightDiagnostic diagnostic = op->emitOpError()
+                                  << "weight @" << weight.getSymName() << " is " << stringifyFormat(format)
+                                  << " with " << int64_t(weight.getExperts()) << " experts, expected "
+                                  << (act == Act::I8      ? "a quantised p16 format"
+                                      : act == Act::BF16T ? "a p16 format other than f32p16"
+                                                          : "a p16 format")
+                                  << " with " << (experts && act != Act::BF16T ? "some" : "none") << " for "
+                                  << stringifyAct(act) << " activations";
   diagnostic.attachNote(weight.getLoc()) << "weight defined here";
   return failure();
 }
@@ -74,8 +76,16 @@ static LogicalResult verifyTasks(Operation *op, WeightOp weight, int64_t slots) 
 }
 
 LogicalResult MatmulOp::verify() {
-  return placeOf(*this).prologue ? emitOpError() << "stands in a prologue, expected in a phase's body"
-                                 : success();
+  if (placeOf(*this).prologue)
+    return emitOpError() << "stands in a prologue, expected in a phase's body";
+  if (getFormat() != Act::BF16T)
+    return success();
+  if ((*this)->getParentOfType<PhaseOp>().getByRow())
+    return emitOpError() << "stands in a by_row phase, expected one of column tasks for bf16t activations";
+  if (rowsOf(getDst()) != rowsOf(getAct()))
+    return emitOpError() << "dst has " << rowsOf(getDst()) << " rows, expected the " << rowsOf(getAct())
+                         << " of the bf16t activations";
+  return success();
 }
 
 LogicalResult MatmulOp::verifySymbolUses(SymbolTableCollection &symbols) {
@@ -84,11 +94,6 @@ LogicalResult MatmulOp::verifySymbolUses(SymbolTableCollection &symbols) {
       failed(verifyPacked(*this, "act", getAct(), getFormat(), weight.getK(), 1)) ||
       failed(verifyColumns(*this, "dst", getDst(), "tile of the weight", weight.getTile())))
     return failure();
-  if (getFormat() == Act::BF16T) {
-    if (rowsOf(getDst()) != rowsOf(getAct()) || (*this)->getParentOfType<PhaseOp>().getByRow())
-      return emitOpError() << "writes " << rowsOf(getDst()) << " rows from " << rowsOf(getAct())
-                           << " of bf16t activations, expected as many, in a phase that is not by_row";
-  }
   return verifyTasks(*this, weight, 1);
 }
 

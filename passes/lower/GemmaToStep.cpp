@@ -70,6 +70,8 @@ mlir::FailureOr<StepOptions> GemmaToStepPass::readOptions() {
     return getOperation().emitError("unknown kv '") << kv << "'; expected f32 or bf16";
   options.kv = *type;
   options.tiles = tiles;
+  if (tiles && options.chunk > kTileRowGroup) // tiles hold rows by 32
+    options.chunk = options.chunk / kTileRowGroup * kTileRowGroup;
   return options;
 }
 
@@ -91,7 +93,8 @@ mlir::FailureOr<EntryFunction> GemmaToStepPass::readEntry(mlir::func::FuncOp fun
   EntryFunction entry{function, *kind, kind->decode ? options.batch : options.chunk};
   if (kind->logits == step::Logits::All) {
     int64_t vocab = llvm::cast<mlir::RankedTensorType>(function.getResultTypes()[0]).getShape().back();
-    entry.rows = std::min(options.chunk, std::max(options.batch, kLogitsBytes / (vocab * 4)));
+    int64_t rows = std::max(options.batch, kLogitsBytes / (vocab * 4));
+    entry.rows = std::min(options.chunk, options.tiles ? roundUp(rows, kTileRowGroup) : rows);
   }
   return entry;
 }
@@ -115,7 +118,8 @@ LogicalResult GemmaToStepPass::makeCaches(llvm::ArrayRef<EntryFunction> entries,
         window > 0 ? std::min(info.options.context, window - 1 + mostRows) : info.options.context;
     info.caches[cache.getSymName()] = step::CacheOp::create(
         builder, cache.getLoc(), cache.getSymName(), cache.getHeads(), cache.getHeadDim(), window,
-        roundUp(positions, info.options.tiles ? kTileK : kPanelRows), info.options.kv, mlir::IntegerAttr(), mlir::IntegerAttr());
+        roundUp(positions, info.options.tiles ? kTileK : kPanelRows), info.options.kv, mlir::IntegerAttr(),
+        mlir::IntegerAttr());
   }
   return success();
 }

@@ -107,8 +107,7 @@ void ProductBody::handOver(Phase &phase, Scope &scope, unsigned core, Value from
   step::CopyOp::create(scope.builder(), loc, to, from);
 }
 
-LogicalResult ProductBody::emitInterleaved(Phase &phase,
-                                           const std::function<Value(step::Act)> &packed) {
+LogicalResult ProductBody::emitInterleaved(Phase &phase, const std::function<Value(step::Act)> &packed) {
   Scope scope(entry, phase, Scope::Kind::Tile, phase.op.getBody().front());
   shape(scope, 0);
   const int64_t part = plan.tiles[0];
@@ -124,8 +123,7 @@ LogicalResult ProductBody::emitInterleaved(Phase &phase,
   return scope.emitAll(plan.epilogue);
 }
 
-LogicalResult ProductBody::emitStacked(Phase &phase,
-                                       const std::function<Value(step::Act)> &packed) {
+LogicalResult ProductBody::emitStacked(Phase &phase, const std::function<Value(step::Act)> &packed) {
   mlir::Block &body = phase.op.getBody().front();
   if (plan.cores.size() == 1) {
     Scope scope(entry, phase, Scope::Kind::Tile, body);
@@ -214,8 +212,7 @@ LogicalResult EntryLowering::lowerLinear(Ops ops, mlir::Operation *first) {
   setInside(phase, plan.epilogue);
   if (prologue)
     packedX = packInPrologue(phase, split.pre, x, body.acts());
-  if (failed(packedX) ||
-      failed(body.emit(phase, [&](step::Act act) { return packedX->of(act); })))
+  if (failed(packedX) || failed(body.emit(phase, [&](step::Act act) { return packedX->of(act); })))
     return failure();
   return lowerGroup(rest);
 }

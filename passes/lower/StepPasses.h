@@ -22,6 +22,12 @@ struct StepOptions {
   Compute compute = Compute::BF16;
   step::KvType kv = step::KvType::BF16;
   bool tiles = false; ///< the target has a matrix unit: products of many rows read bf16 tiles
+
+  /// For a matrix unit chunks are longer: more rows share the unpacking of the weights.
+  void useTiles() {
+    tiles = true;
+    chunk = 256;
+  }
 };
 
 #define GEN_PASS_DECL

@@ -4,7 +4,7 @@
   qkv      the rows of q, k and v stacked in attn_qkv
   experts  ffn_gate_up_exps apart, as ffn_gate_exps and ffn_up_exps
 
-and parts that do not fit each other are refused by name.
+and what contradicts itself, is incomplete, or holds what nothing would read is refused by name.
 """
 import hashlib
 import os
@@ -60,17 +60,66 @@ def check_same(tally, compiler, folder, source, what, change):
         tally.check(digest(executables[0]) == digest(executables[1]), f"{name} {what}", "the executables differ")
 
 
-def check_refused(tally, compiler, folder, source):
-    gguf = Gguf(source)
+def named(gguf, name):
+    return next(tensor for tensor in gguf.tensors if tensor.name == name)
+
+
+def drop(gguf, name):
+    gguf.tensors.remove(named(gguf, name))
+
+
+def shorten(gguf, name, axis, by=1):
+    tensor = named(gguf, name)
+    tensor.dims[axis] -= by
+    tensor.data = tensor.data[:tensor.size]
+
+
+def copy_as(gguf, name, copy):
+    tensor = named(gguf, name)
+    gguf.tensors.append(Tensor(copy, list(tensor.dims), tensor.kind, tensor.data))
+
+
+def split_short(gguf):
     part_experts(gguf)
-    up = next(tensor for tensor in gguf.tensors if tensor.name == "blk.0.ffn_up_exps.weight")
-    up.dims[1] -= 1
-    up.data = up.data[:row_bytes(up) * up.dims[1] * up.dims[2]]
-    path = os.path.join(folder, "short.gguf")
-    gguf.write(path)
-    result = compiler(path, os.path.join(folder, "short.exe"))
-    tally.check(result.code == 1 and "blk.0.ffn_up_exps.weight" in result.err and "found shape" in result.err,
-                "experts of two sizes are refused", result.brief())
+    shorten(gguf, "blk.0.ffn_up_exps.weight", 1)
+
+
+def split_half(gguf):
+    part_experts(gguf)
+    drop(gguf, "blk.1.ffn_gate_exps.weight")
+
+
+def both_experts(gguf):
+    copy_as(gguf, "blk.0.ffn_gate_up_exps.weight", "blk.0.ffn_gate_exps.weight")
+
+
+REFUSED = [  # case, change, what the message names
+    ("a4b-tiny", "experts of two sizes", split_short, ["blk.0.ffn_up_exps.weight: found shape"]),
+    ("a4b-tiny", "experts without their gate", split_half, ["blk.1.ffn_gate_exps.weight: missing"]),
+    ("a4b-tiny", "experts together and apart", both_experts, ["blk.0.ffn_gate_exps.weight: found beside"]),
+    ("a4b-tiny", "q beside qkv", lambda g: copy_as(g, "blk.0.attn_q.weight", "blk.0.attn_qkv.weight"),
+     ["blk.0.attn_q.weight: found beside blk.0.attn_qkv.weight"]),
+    ("a4b-tiny", "no rope_freqs", lambda g: drop(g, "rope_freqs.weight"), ["rope_freqs.weight: missing"]),
+    ("a4b-tiny", "a layer too many", lambda g: copy_as(g, "blk.0.attn_q.weight", "blk.6.attn_q.weight"),
+     ["blk.6.attn_q.weight: a tensor of layer 6", "has 6 layers"]),
+    ("a4b-tiny", "a bias", lambda g: copy_as(g, "blk.0.attn_norm.weight", "blk.0.attn_q.bias"),
+     ["blk.0.attn_q.bias: a bias"]),
+    ("e2b-tiny", "experts of a dense model", lambda g: copy_as(g, "blk.0.ffn_up.weight", "blk.0.ffn_up_exps.weight"),
+     ["blk.0.ffn_up_exps.weight: experts"]),
+    ("e2b-tiny", "too few rows per layer", lambda g: shorten(g, "per_layer_token_embd.weight", 1),
+     ["per_layer_token_embd.weight: found 2047 rows", "2048"]),
+]
+
+
+def check_refused(tally, compiler, folder, goldens):
+    for case, what, change, messages in REFUSED:
+        gguf = Gguf(os.path.join(goldens, case, "gguf", f"{case}-q8_0.gguf"))
+        change(gguf)
+        path, out = os.path.join(folder, "refused.gguf"), os.path.join(folder, "refused.exe")
+        gguf.write(path)
+        result = compiler(path, out)
+        ok = result.code == 1 and all(message in result.err for message in messages) and not os.path.exists(out)
+        tally.check(ok, f"refused: {what}", result.brief())
 
 
 def main():
@@ -84,7 +133,7 @@ def main():
         for case, kind, what, change in plan:
             source = os.path.join(args.goldens, case, "gguf", f"{case}-{kind}.gguf")
             check_same(tally, compiler, folder, source, what, change)
-        check_refused(tally, compiler, folder, os.path.join(args.goldens, "a4b-tiny", "gguf", "a4b-tiny-q4_0.gguf"))
+        check_refused(tally, compiler, folder, args.goldens)
     tally.finish()
 
 

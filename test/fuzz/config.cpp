@@ -1,7 +1,7 @@
 // config.json and, as the same bytes, generation_config.json; what is accepted names its tensors.
+#include "frontend/Config.h"
 #include "FuzzFile.h"
 #include "Require.h"
-#include "frontend/Config.h"
 #include "frontend/TextTensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -113,6 +113,7 @@ def model_gguf(arch):
     sizes = {"block_count": 2, "embedding_length": hidden, "context_length": 64, "feed_forward_length": inner,
              "attention.head_count": heads, "attention.head_count_kv": 1, "attention.key_length": head,
              "attention.value_length": head, "attention.sliding_window": 16}
+    rotation = [("rope_freqs.weight", [head // 2], F32)] if gemma4 else []
     if gemma4:
         sizes.update({"expert_count": experts, "expert_used_count": 1, "expert_feed_forward_length": inner})
         keys["gemma4.attention.sliding_window_pattern"] = array(7, [b"\1", b"\0"])
@@ -123,7 +124,7 @@ def model_gguf(arch):
         keys["gemma3.rope.scaling.factor"] = scalar(6, "f", 8)
     keys.update({f"{arch}.{name}": u32(value) for name, value in sizes.items()})
     keys[f"{arch}.attention.layer_norm_rms_epsilon"] = scalar(6, "f", 1e-6)
-    tensors = [("token_embd.weight", [len(PIECES), hidden], Q4_0), ("output_norm.weight", [hidden], F32)]
+    tensors = [("token_embd.weight", [len(PIECES), hidden], Q4_0), ("output_norm.weight", [hidden], F32), *rotation]
     for i in range(2):
         block = f"blk.{i}."
         matrices = {"attn_q": [heads * head, hidden], "attn_k": [head, hidden], "attn_output": [hidden, heads * head],

@@ -1,7 +1,7 @@
 // One shard of safetensors; or, where the input is a JSON object, the index of two good shards.
+#include "frontend/Safetensors.h"
 #include "FuzzFile.h"
 #include "Require.h"
-#include "frontend/Safetensors.h"
 
 #include "llvm/Support/FileSystem.h"
 
@@ -18,7 +18,8 @@ class Shards {
 public:
   Shards() {
     llvm::SmallString<128> made;
-    gemmac::fuzz::require(!llvm::sys::fs::createUniqueDirectory("gemmac-fuzz", made), "no temporary directory");
+    gemmac::fuzz::require(!llvm::sys::fs::createUniqueDirectory("gemmac-fuzz", made),
+                          "no temporary directory");
     path = made.str().str();
     for (auto [file, tensor] : {std::pair("one", "a"), std::pair("two", "b")}) {
       const std::string header =

@@ -29,6 +29,7 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <chrono>
+#include <thread>
 
 namespace gemmac {
 
@@ -70,8 +71,7 @@ private:
   llvm::Error runPipeline(llvm::StringRef what, llvm::function_ref<void(mlir::OpPassManager &)> build);
   std::string defaultCompute() const;
   ManifestOptions manifestOptions() const;
-  void printEstimate();
-  void warnOfMemory();
+  void reportMemory();
   std::string print() {
     std::string text;
     llvm::raw_string_ostream os(text);
@@ -121,14 +121,16 @@ std::string Compilation::defaultCompute() const {
   return codes ? "int8" : "bf16";
 }
 
-llvm::Error Compilation::runPipeline(llvm::StringRef what, llvm::function_ref<void(mlir::OpPassManager &)> build) {
+llvm::Error Compilation::runPipeline(llvm::StringRef what,
+                                     llvm::function_ref<void(mlir::OpPassManager &)> build) {
   mlir::PassManager manager(context.get());
   if (mlir::failed(mlir::applyPassManagerCLOptions(manager)))
     return usageError("the --mlir-* options do not fit together");
   mlir::applyDefaultTimingPassManagerCLOptions(manager);
   build(manager);
   if (mlir::failed(manager.run(*module)))
-    return inputError(options.model, "", what + " failed (see the messages above)", "this is a defect of gemmac: please report it");
+    return inputError(options.model, "", what + " failed (see the messages above)",
+                      "this is a defect of gemmac: please report it");
   return llvm::Error::success();
 }
 
@@ -145,8 +147,11 @@ llvm::Error Compilation::optimise() {
       return error;
   if (options.emit == EmitKind::Gemma)
     return llvm::Error::success();
-  auto quant = options.quantize == "q8" ? gemma::Quant::Q8 : options.quantize == "q4" ? gemma::Quant::Q4 : gemma::Quant::None;
-  if (llvm::Error error = runPipeline("fusion", [&](mlir::OpPassManager &pm) { buildGemmaPipeline(pm, fuse, quant); }))
+  auto quant = options.quantize == "q8"   ? gemma::Quant::Q8
+               : options.quantize == "q4" ? gemma::Quant::Q4
+                                          : gemma::Quant::None;
+  if (llvm::Error error =
+          runPipeline("fusion", [&](mlir::OpPassManager &pm) { buildGemmaPipeline(pm, fuse, quant); }))
     return error;
   timer.stage("fuse");
   return saveTemp("fused.mlir", options.saveTemps.empty() ? "" : print());
@@ -156,13 +161,14 @@ llvm::Error Compilation::lower() {
   StepOptions step;
   step.context = options.context ? options.context : std::min<int64_t>(checkpoint.config.maxPositions, 8192);
   if (step.context > checkpoint.config.maxPositions)
-    return usageError("--context=" + llvm::Twine(step.context) + " is more than the model's " + llvm::Twine(checkpoint.config.maxPositions) + " positions");
+    return usageError("--context=" + llvm::Twine(step.context) + " is more than the model's " +
+                      llvm::Twine(checkpoint.config.maxPositions) + " positions");
   step.compute = compute == "f32" ? Compute::F32 : compute == "bf16" ? Compute::BF16 : Compute::I8;
-  step.tiles = target.amx;
-  if (step.tiles) // the unpacking of weights is shared by more rows
-    step.chunk = 256;
+  if (target.amx)
+    step.useTiles();
   step.kv = options.kv == "f32" ? step::KvType::F32 : step::KvType::BF16;
-  if (llvm::Error error = runPipeline("lowering to a step", [&](mlir::OpPassManager &pm) { buildStepPipeline(pm, step); }))
+  if (llvm::Error error =
+          runPipeline("lowering to a step", [&](mlir::OpPassManager &pm) { buildStepPipeline(pm, step); }))
     return error;
   program = *module->getOps<step::ProgramOp>().begin();
   timer.stage("plan the step");
@@ -180,10 +186,12 @@ ManifestOptions Compilation::manifestOptions() const {
 llvm::Error Compilation::generate() {
   mlir::OwningOpRef<mlir::ModuleOp> code = mlir::ModuleOp::create(mlir::UnknownLoc::get(context.get()));
   if (mlir::failed(emitCpu(program, *code, target)))
-    return inputError(options.model, "", "code generation failed (see the messages above)", "this is a defect of gemmac: please report it");
+    return inputError(options.model, "", "code generation failed (see the messages above)",
+                      "this is a defect of gemmac: please report it");
   timer.stage("emit kernels");
   if (options.emit == EmitKind::Llvm || options.emit == EmitKind::Asm) {
-    auto text = options.emit == EmitKind::Llvm ? compileToLLVMText(*code, target, options.optLevel) : compileToAssembly(*code, target, options.optLevel);
+    auto text = options.emit == EmitKind::Llvm ? compileToLLVMText(*code, target, options.optLevel)
+                                               : compileToAssembly(*code, target, options.optLevel);
     return text ? finishText((*text)->getBuffer()) : text.takeError();
   }
   auto object = compileToObject(*code, target, options.optLevel);
@@ -195,7 +203,8 @@ llvm::Error Compilation::generate() {
   if (options.emit == EmitKind::Obj)
     return finishText((*object)->getBuffer());
 
-  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(), totalScratchBytes(program));
+  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(),
+                                              {totalArenaBytes(program), totalScratchBytes(program)});
   llvm::Expected<std::string> folder = findLinkFolder();
   if (!folder)
     return folder.takeError();
@@ -217,10 +226,12 @@ llvm::Error Compilation::generate() {
   bool terminal = llvm::sys::Process::StandardErrIsDisplayed();
   auto progress = [&](uint64_t done, uint64_t total) {
     if (terminal && total > (256u << 20))
-      llvm::errs() << llvm::format("\rpacking weights: %.1f of %.1f GB", done / 1e9, total / 1e9) << (done >= total ? "\n" : "");
+      llvm::errs() << llvm::format("\rpacking weights: %.1f of %.1f GB", done / 1e9, total / 1e9)
+                   << (done >= total ? "\n" : "");
   };
   WeightReport report;
-  if (llvm::Error error = writeExecutable(options.output, elf->getMemBufferRef(), program, checkpoint, progress, report))
+  if (llvm::Error error =
+          writeExecutable(options.output, elf->getMemBufferRef(), program, checkpoint, progress, report))
     return error;
   printWeightReport(report, options.verbose, llvm::errs());
   timer.stage("pack weights");
@@ -260,33 +271,32 @@ llvm::Error Compilation::saveTemp(llvm::StringRef name, llvm::StringRef text) {
   return file->finish(/*executable=*/false);
 }
 
-void Compilation::printEstimate() {
-  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(), totalScratchBytes(program));
+/// What the executable takes besides the mapped weights, with a worker for each CPU of this machine. It may
+/// be for another one: too little memory is worth a warning, not an error.
+void Compilation::reportMemory() {
+  const CodeMemory memory{totalArenaBytes(program), totalScratchBytes(program)};
+  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(), memory);
   const llvm::json::Object &plan = *manifest.getObject("plan");
+  const int64_t workers = std::max(1u, std::thread::hardware_concurrency());
+  const int64_t needed = memory.arena + workers * memory.scratch, there = machineMemory();
+  if (needed > there)
+    llvm::errs() << "gemmac: warning: --context: " << *manifest.getInteger("context") << " tokens need "
+                 << llvm::format("%.3f GB besides the weights, this machine has %.3f GB", needed / 1e9,
+                                 there / 1e9)
+                 << ": the executable will not start here; give a smaller --context\n";
+  if (!options.estimate)
+    return;
   auto row = [](llvm::StringRef name, int64_t bytes) {
     llvm::outs() << llvm::format("%-28s %14.3f MB\n", name.str().c_str(), bytes / 1e6);
   };
-  llvm::outs() << "model                        " << checkpoint.name << ", " << options.quantize << ", compute " << compute
-               << ", context " << *manifest.getInteger("context") << "\n";
+  llvm::outs() << "model                        " << checkpoint.name << ", " << options.quantize
+               << ", compute " << compute << ", context " << *manifest.getInteger("context") << "\n";
   row("weights (file, mapped)", *manifest.getInteger("weight_bytes"));
   row("KV cache", *plan.getInteger("kv"));
   row("activations", *plan.getInteger("activations"));
-  row("scratch of each worker", *plan.getInteger("scratch"));
-  row("memory of this machine", machineMemory());
+  row("scratch of each worker", memory.scratch);
+  row("memory of this machine", there);
   row("read per decoded token", *manifest.getInteger("bytes_per_token"));
-}
-
-/// The executable may be for another machine, so that this is no error.
-void Compilation::warnOfMemory() {
-  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(), totalScratchBytes(program));
-  const llvm::json::Object &plan = *manifest.getObject("plan");
-  const int64_t needed = *plan.getInteger("kv") + *plan.getInteger("activations") + *plan.getInteger("scratch");
-  const int64_t there = machineMemory(), tokens = *manifest.getInteger("context");
-  if (needed <= there)
-    return;
-  llvm::errs() << "gemmac: warning: --context: " << tokens << " tokens need "
-               << llvm::format("%.3f GB besides the weights, this machine has %.3f GB", needed / 1e9, there / 1e9)
-               << ": the executable will not start here; give a smaller --context\n";
 }
 
 llvm::Error Compilation::run() {
@@ -298,11 +308,9 @@ llvm::Error Compilation::run() {
     return finishText(print());
   if (llvm::Error error = lower())
     return error;
-  warnOfMemory();
-  if (options.estimate) {
-    printEstimate();
+  reportMemory();
+  if (options.estimate)
     return llvm::Error::success();
-  }
   if (options.emit == EmitKind::Step)
     return finishText(print()); // with the weights that the program's are made of
   return generate();

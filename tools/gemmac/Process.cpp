@@ -7,6 +7,7 @@
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <algorithm>
@@ -93,8 +94,8 @@ llvm::Error checkOutput(const Options &options) {
   return probe ? llvm::Error::success() : probe.takeError();
 }
 
-/// The number in a cgroup's memory.max; the largest where there is none, or "max".
-static int64_t cgroupLimit(const char *path) {
+/// The number in a cgroup's limit file; the largest where there is none, or "max".
+static int64_t limitIn(const llvm::Twine &path) {
   int64_t bytes;
   auto text = llvm::MemoryBuffer::getFileAsStream(path);
   if (!text || (*text)->getBuffer().trim().getAsInteger(10, bytes) || bytes <= 0)
@@ -102,10 +103,29 @@ static int64_t cgroupLimit(const char *path) {
   return bytes;
 }
 
+/// The least limit of the process's cgroup (version 2) and of those that hold it; of the root of version 1.
+static int64_t cgroupLimit() {
+  int64_t bytes = limitIn("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+  auto groups = llvm::MemoryBuffer::getFileAsStream("/proc/self/cgroup");
+  if (!groups)
+    return bytes;
+  for (llvm::StringRef rest = (*groups)->getBuffer(); !rest.empty();) {
+    auto [line, next] = rest.split('\n');
+    rest = next;
+    if (!line.consume_front("0::"))
+      continue;
+    for (llvm::StringRef group = line; !group.empty(); group = llvm::sys::path::parent_path(group))
+      bytes = std::min(
+          bytes, limitIn("/sys/fs/cgroup" + (group == "/" ? llvm::StringRef() : group) + "/memory.max"));
+  }
+  return bytes;
+}
+
 int64_t machineMemory() {
-  int64_t bytes = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  for (const char *path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})
-    bytes = std::min(bytes, cgroupLimit(path));
+  int64_t bytes = cgroupLimit();
+  const int64_t pages = sysconf(_SC_PHYS_PAGES), pageBytes = sysconf(_SC_PAGESIZE);
+  if (pages > 0 && pageBytes > 0)
+    bytes = std::min(bytes, pages * pageBytes);
   struct rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
     bytes = std::min(bytes, static_cast<int64_t>(limit.rlim_cur));

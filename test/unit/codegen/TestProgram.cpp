@@ -43,6 +43,9 @@ void testBarrier(const GmStep *step) { static_cast<Barrier *>(step->pool)->wait(
 
 namespace gemmac::test {
 
+/// Room for what emitted code keeps behind the planned arena.
+static constexpr size_t kBehindArena = 4 << 20;
+
 std::vector<std::string> runnableTargets() {
   auto host = llvm::sys::getHostCPUFeatures();
   std::vector<std::string> names{"x86-64-v3"};
@@ -161,6 +164,7 @@ void TestProgram::compile(const std::string &targetName, unsigned level) {
   llvm::cantFail(code->jit->addObjectFile(std::move(*object)));
   code->entry = llvm::cantFail(code->jit->lookup("gm_entry_test")).toPtr<GmEntry>();
   code->scratchBytes = totalScratchBytes(program);
+  ASSERT_LE(totalArenaBytes(program), arenaSize + static_cast<int64_t>(kBehindArena));
   packed.allocate(weights.size());
   if (!weights.empty())
     std::memcpy(packed.data(), weights.data(), weights.size());
@@ -168,7 +172,7 @@ void TestProgram::compile(const std::string &targetName, unsigned level) {
 
 void TestProgram::ensureArena() {
   if (!arena.start)
-    arena.allocate(static_cast<size_t>(arenaSize));
+    arena.allocate(static_cast<size_t>(arenaSize) + kBehindArena);
 }
 
 std::vector<float> TestProgram::fill(const Buffer &b, float scale) {

@@ -38,15 +38,16 @@ struct TileProduct {
     x = program.buffer("x", rows, w.k);
     y = program.buffer("y", rows, w.n);
     Buffer packed = program.buffer("packed", rows, (w.k + 63) / 64 * 128, "i8");
+    guard = program.buffer("guard", 64, w.k); // as long as packed could ever be
     program.weight("w", w.fields(tile), w.bytes);
-    program.phase("\"pack\" rows(all) cols(1) by_row do {\n  step.pack " + operands({packed, x}, "", " as bf16t") +
-                  "\n}");
+    program.phase("\"pack\" rows(all) cols(1) by_row do {\n  step.pack " +
+                  operands({packed, x}, "", " as bf16t") + "\n}");
     Buffer t = program.tile("t", y, 0, tile, tile);
     program.phase("\"product\" rows(all) cols(" + std::to_string(w.n / tile) + ") do {\n  " + t.name +
                   "\n  step.matmul " + operands({t, packed}, "", ", @w as bf16t") + "\n}");
   }
   TestProgram program;
-  Buffer x, y;
+  Buffer x, y, guard;
 };
 
 void checkProduct(const std::string &format, Shape shape, int64_t rows) {
@@ -82,9 +83,9 @@ protected:
 
 TEST_P(Tiles, ProductsMatchTheReference) {
   checkProduct(GetParam(), {64, 128, 32}, 32);
-  checkProduct(GetParam(), {48, 320, 16}, 64);   // one panel at a time; a block of 256 k and one of 64
-  checkProduct(GetParam(), {48, 600, 48}, 64);   // a pair and a single panel; k padded
-  checkProduct(GetParam(), {1536, 64, 32}, 32);  // several tasks at once
+  checkProduct(GetParam(), {48, 320, 16}, 64);  // one panel at a time; a block of 256 k and one of 64
+  checkProduct(GetParam(), {48, 600, 48}, 64);  // a pair and a single panel; k padded
+  checkProduct(GetParam(), {1536, 64, 32}, 32); // several tasks at once
 }
 INSTANTIATE_TEST_SUITE_P(Formats, Tiles,
                          testing::Values("bf16p16", "f16p16", "q8p16", "q4p16", "q5p16", "q4mp16", "q5mp16",
@@ -107,8 +108,9 @@ void checkAttention(AttentionShape s, std::vector<int64_t> chunks) {
   p.phase("\"write\" rows(all) cols(1) by_row do {\n  step.cache_write @kv k, " + k.use() +
           "\n  step.cache_write @kv v, " + v.use() + "\n}");
   p.phase("\"attention\" rows(all) cols(" + std::to_string(s.heads) + ") by_row do {\n  step.attention " +
-          operands({y, q}, "heads = " + std::to_string(s.heads) + ", window = " + std::to_string(s.window) +
-                               ", scale = 0.25",
+          operands({y, q},
+                   "heads = " + std::to_string(s.heads) + ", window = " + std::to_string(s.window) +
+                       ", scale = 0.25",
                    ", @kv") +
           "\n}");
   p.phase("\"product\" rows(all) cols(1) do {\n  step.matmul " +
@@ -175,10 +177,12 @@ TEST(TileFunctions, EntriesOfOtherRowsHaveFunctionsOfTheirOwn) {
     entry.replace(at, 10, "memref<64x");
   entry.replace(entry.find("rows = 32"), 9, "rows = 64");
   entry.replace(entry.find("@test"), 5, "@other");
-  std::vector<float> x = p.program.fill(p.x, 2);
+  std::vector<float> x = p.program.fill(p.x, 2), guard = p.program.fill(p.guard);
   p.program.precede(entry);
   p.program.compile(kTarget);
   p.program.run(32, 1);
+  EXPECT_EQ(0, std::memcmp(guard.data(), p.program.f32(p.guard), guard.size() * 4))
+      << "activations were packed as for 64 rows";
   for (int64_t r = 0; r < 32; ++r)
     for (int64_t i = 0; i < 32; ++i) {
       double sum = 0;

@@ -53,11 +53,11 @@ TEST(Layout, TilesOfActivations) {
   EXPECT_EQ(actColumns(Act::BF16T, 160), 384);
   // 64 rows of 320 inputs: a block of 256 inputs, 64 * 512 bytes, and one of 64.
   EXPECT_EQ(actTileOffset(64, 320, 0, 0), 0);
-  EXPECT_EQ(actTileOffset(64, 320, 1, 0), 64);                         // the next row of the tile
-  EXPECT_EQ(actTileOffset(64, 320, 16, 0), 1024);                      // the lower tile of the pair
-  EXPECT_EQ(actTileOffset(64, 320, 0, 32), 2048);                      // the next pair
-  EXPECT_EQ(actTileOffset(64, 320, 32, 0), 8 * 2048);                  // the next 32 rows
-  EXPECT_EQ(actTileOffset(64, 320, 0, 256), 64 * 512);                 // the next block
+  EXPECT_EQ(actTileOffset(64, 320, 1, 0), 64);         // the next row of the tile
+  EXPECT_EQ(actTileOffset(64, 320, 16, 0), 1024);      // the lower tile of the pair
+  EXPECT_EQ(actTileOffset(64, 320, 0, 32), 2048);      // the next pair
+  EXPECT_EQ(actTileOffset(64, 320, 32, 0), 8 * 2048);  // the next 32 rows
+  EXPECT_EQ(actTileOffset(64, 320, 0, 256), 64 * 512); // the next block
   EXPECT_EQ(actTileOffset(64, 320, 63, 288), 64 * 512 + 2 * 2048 + 2048 + 1024 + 15 * 64);
   // Every line is somebody's, and no two are one.
   std::set<int64_t> seen;

@@ -140,8 +140,53 @@ step.program @p attributes {context = 40, chunk = 32, batch = 1} {
     }
     step.barrier
     step.phase "f" rows(all) cols(4) by_row do {
-      // expected-error @+1 {{'step.matmul' op writes 1 rows from 32 of bf16t activations, expected as many, in a phase that is not by_row}}
+      // expected-error @+1 {{'step.matmul' op stands in a by_row phase, expected one of column tasks for bf16t activations}}
       step.matmul %d, %a, @w as bf16t : memref<1x16xf32, "private">, memref<32x128xi8>
+    }
+  }
+}
+
+// -----
+
+// matmul_c5_rows
+gemma.weight @w {random = 1 : i64} : tensor<64x64xbf16>
+step.program @p attributes {context = 40, chunk = 32, batch = 1} {
+  step.weight @w bf16p16 {n = 64, k = 64, tile = 16, sources = [@w]}
+  step.entry @e logits(none) attributes {rows = 32} {
+    %x = step.buffer "x" : memref<32x64xf32>
+    %a = step.buffer "a" : memref<32x128xi8>
+    %d = step.buffer "d" : memref<1x16xf32, "private">
+    step.phase "init" rows(all) cols(1) by_row do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<32x64xf32>
+      step.pack %a, %x as bf16t : memref<32x128xi8>, memref<32x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(4) do {
+      // expected-error @+1 {{'step.matmul' op dst has 1 rows, expected the 32 of the bf16t activations}}
+      step.matmul %d, %a, @w as bf16t : memref<1x16xf32, "private">, memref<32x128xi8>
+    }
+  }
+}
+
+// -----
+
+// matmul_c5_tile
+gemma.weight @w {random = 1 : i64} : tensor<64x64xbf16>
+step.program @p attributes {context = 40, chunk = 32, batch = 1} {
+  step.weight @w bf16p16 {n = 64, k = 64, tile = 16, sources = [@w]}
+  step.entry @e logits(none) attributes {rows = 32} {
+    %x = step.buffer "x" : memref<32x64xf32>
+    %a = step.buffer "a" : memref<32x128xi8>
+    %d = step.buffer "d" : memref<32x16xf32, "private">
+    step.phase "init" rows(all) cols(1) by_row do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<32x64xf32>
+      step.pack %a, %x as bf16t : memref<32x128xi8>, memref<32x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(4) do {
+      %t = step.tile %a {offset = 0, stride = 0, width = 128} : memref<32x128xi8> -> memref<32x128xi8>
+      // expected-error @+1 {{'step.matmul' op act is a part of a buffer, expected a whole one for bf16t activations}}
+      step.matmul %d, %t, @w as bf16t : memref<32x16xf32, "private">, memref<32x128xi8>
     }
   }
 }

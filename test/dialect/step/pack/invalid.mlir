@@ -122,3 +122,22 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
     }
   }
 }
+
+// -----
+
+// pack_c4_tile
+step.program @p attributes {context = 40, chunk = 32, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 32} {
+    %x = step.buffer "x" : memref<32x64xf32>
+    %a = step.buffer "a" : memref<32x256xi8>
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<32x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(1) do {
+      %t = step.tile %a {offset = 128, stride = 0, width = 128} : memref<32x256xi8> -> memref<32x128xi8>
+      // expected-error @+1 {{'step.pack' op dst is a part of a buffer, expected a whole one for bf16t activations}}
+      step.pack %t, %x as bf16t : memref<32x128xi8>, memref<32x64xf32>
+    }
+  }
+}
