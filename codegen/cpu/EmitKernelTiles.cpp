@@ -1,7 +1,7 @@
 // Products of many rows on AMX tiles: bf16 x bf16 -> f32, 32 rows x 32 columns at a time. Weights come from
 // the same panels as everywhere; a block of 256 k of two panels is turned into bf16 tiles (16 KB, which stay
-// in the first cache) and multiplied with all rows, whose block of k streams from the second. Sums wait in
-// `dst` between the blocks. A tile of weights has a row for each pair of k: 16 columns x (k, k + 1).
+// in the first cache) and multiplied with all rows, whose block of k streams from the second. Sums wait
+// as tiles between the blocks. A tile of weights has a row for each pair of k: 16 columns x (k, k + 1).
 #include "codegen/cpu/AmxTiles.h"
 #include "codegen/cpu/PanelReader.h"
 #include "codegen/cpu/PhaseEmitter.h"
@@ -114,16 +114,18 @@ void TileNest::panels(Value panel, int64_t wide, Value first, Value count, bool 
   Value rows = k.mul(args.actRows, kSuperblockK * 2); // bytes of a superblock of all rows
   Value act = k.at(args.act, k.mul(first, rows));
   Value groupBytes = k.mul(count, 4 * kTileBytes), line = k.c(64);
+  Value isLast = k.eq(k.add(first, count), args.superblocks);
   k.loop(k.c(0), args.rows, kTileRowGroup, [&](Value row) {
     Value x = k.at(act, k.mul(k.div(row, kTileRowGroup), groupBytes));
     Value dst = k.at(args.dst, k.add(k.mul(row, args.dstLd), k.mul(panel, kLanes * 4)));
-    auto sumAt = [&](int64_t half, int64_t p) {
-      return k.at(dst, k.add(k.mul(args.dstLd, half * kTileRows), p * kLanes * 4));
-    };
+    // Between blocks of k sums wait as whole tiles, one behind the other; behind the last they go to `dst`.
+    Value waiting =
+        k.at(args.scratch, k.add(k.mul(k.add(k.mul(panel, args.actRows), k.mul(row, 2)), 64), kTileScratch));
+    auto waitAt = [&](int64_t half, int64_t p) { return k.at(waiting, (half * 2 + p) * kTileBytes); };
     SmallVector<Value> sums;
     for (int64_t half = 0; half < 2; ++half)
       for (int64_t p = 0; p < wide; ++p)
-        sums.push_back(isFirst ? tiles.zero() : tiles.load(sumAt(half, p), args.dstLd));
+        sums.push_back(isFirst ? tiles.zero() : tiles.load(waitAt(half, p), line));
     sums = k.loop(k.c(0), count, 1, sums, [&](Value s, ValueRange now) {
       SmallVector<Value> next(now);
       for (int64_t tile = 0; tile < kSuperblockK / kTileK; ++tile) {
@@ -142,9 +144,12 @@ void TileNest::panels(Value panel, int64_t wide, Value first, Value count, bool 
       }
       return next;
     });
+    Value stride = k.select(isLast, args.dstLd, line);
     for (int64_t half = 0; half < 2; ++half)
-      for (int64_t p = 0; p < wide; ++p)
-        tiles.store(sums[half * wide + p], sumAt(half, p), args.dstLd);
+      for (int64_t p = 0; p < wide; ++p) {
+        Value to = k.at(dst, k.add(k.mul(args.dstLd, half * kTileRows), p * kLanes * 4));
+        tiles.store(sums[half * wide + p], k.select(isLast, to, waitAt(half, p)), stride);
+      }
   });
 }
 
@@ -192,6 +197,15 @@ int64_t tileTasksAtOnce(step::PhaseOp phase, const SymbolTable &symbols) {
   while (2 * count * static_cast<int64_t>(weight.getTile()) <= kColumns && tasks / (2 * count) >= kTasks)
     count *= 2;
   return count;
+}
+
+int64_t tileMatmulScratch(step::MatmulOp op, const SymbolTable &symbols) {
+  if (op.getFormat() != step::Act::BF16T)
+    return 0;
+  auto phase = op->getParentOfType<step::PhaseOp>();
+  auto weight = symbols.lookup<step::WeightOp>(op.getWeight());
+  const int64_t columns = static_cast<int64_t>(weight.getTile()) * tileTasksAtOnce(phase, symbols);
+  return kTileScratch + step::rowsOf(op.getAct()) * roundUp(columns, 2 * kPanelRows) * 4;
 }
 
 void emitTileMatmul(PhaseEmitter &e, step::MatmulOp op, Value first, Value count) {

@@ -42,7 +42,7 @@ public:
   /// are shared by the counts that read equally many panels side by side.
   mlir::func::FuncOp matmul(step::Format format, step::Act act, int64_t panels);
   /// The same for bf16t activations, on a matrix unit: (act, rows of its buffer, weights, dst, dst row bytes,
-  /// live rows, superblocks, panels, kTileScratch bytes of private memory).
+  /// live rows, superblocks, panels, private memory: tileMatmulScratch()).
   mlir::func::FuncOp tileMatmul(step::Format format);
   /// A constant table of f32; returns its symbol.
   std::string table(llvm::ArrayRef<float> values);
@@ -198,8 +198,10 @@ struct MatmulArgs {
 int64_t tileTasksAtOnce(step::PhaseOp phase, const mlir::SymbolTable &symbols);
 /// Column tasks [first, first + count) of such a phase.
 void emitTileMatmul(PhaseEmitter &e, step::MatmulOp op, Value first, Value count);
-/// What a block of 256 k of two panels takes as bf16.
+/// What a block of 256 k of two panels takes as bf16; behind it lie the sums of a task.
 constexpr int64_t kTileScratch = 16384;
+/// Private memory that such a product takes, 0 for others.
+int64_t tileMatmulScratch(step::MatmulOp op, const mlir::SymbolTable &symbols);
 struct TileMatmulArgs {
   Value act, actRows, weights, dst, dstLd, rows, superblocks, panels, scratch;
 };

@@ -356,8 +356,7 @@ int64_t emitterExtraScratch(step::ProgramOp program) {
   SymbolTable symbols(program);
   int64_t bytes = 0;
   const bool tiles = cpu::usesTiles(program);
-  if (tiles)
-    bytes = cpu::kTileScratch;
+  program.walk([&](step::MatmulOp op) { bytes = std::max(bytes, cpu::tileMatmulScratch(op, symbols)); });
   program.walk([&](step::AttentionOp op) {
     bytes = std::max(bytes, cpu::attentionScratch(op));
     if (tiles)
