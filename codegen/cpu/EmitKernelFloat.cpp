@@ -69,8 +69,7 @@ private:
               k.load(k.vec(k.f32()), k.at(panel, (i + 1) * 64), 64)};
     Value both = k.load(k.vec(k.i32()), k.at(panel, i / 2 * 64), 64);
     if (format == step::Format::BF16P16)
-      return {k.bitcast(k.shl(both, 16), k.vec(k.f32())),
-              k.bitcast(k.andi(both, static_cast<int64_t>(0xffff0000)), k.vec(k.f32()))};
+      return {k.lowerBF16(both), k.upperBF16(both)};
     auto widen = [&](Value half) {
       return k.extf(k.bitcast(k.trunc(half, k.vec(k.i16())), k.vec(k.f16())), k.vec(k.f32()));
     };

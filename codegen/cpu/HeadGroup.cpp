@@ -38,7 +38,7 @@ Value HeadGroup::key(Value blockBase, Value d, int64_t offset) {
   if (element == 4)
     return k.load(k.vec(k.f32()), k.at(blockBase, k.mul(k.add(d, offset), kLanes * 4)), 64);
   Value pairs = k.load(k.vec(k.i32()), k.at(blockBase, k.mul(k.add(d, offset / 2 * 2), kLanes * 2)), 64);
-  return offset % 2 == 0 ? lower(pairs) : upper(pairs);
+  return offset % 2 == 0 ? k.lowerBF16(pairs) : k.upperBF16(pairs);
 }
 
 /// Four sums over head_dim for each head, so that four multiply-adds are in flight.
@@ -90,7 +90,7 @@ HeadGroup::Values HeadGroup::addRow(ArrayRef<Lanes> lanes, ArrayRef<Value> weigh
       x = k.loadLanes(k.at(values, k.mul(k.rem(j, slots), dim * 4)), l);
     } else {
       Value up = k.splat(k.trunc(k.mul(k.rem(j, 2), 16), k.i32()));
-      x = lower(k.shr(valuePairs(j, l), up));
+      x = k.lowerBF16(k.shr(valuePairs(j, l), up));
     }
     for (size_t h = 0; h < weights.size(); ++h)
       next[h * lanes.size() + i] = k.fma(one[h], x, acc[h * lanes.size() + i]);
@@ -108,7 +108,7 @@ HeadGroup::Values HeadGroup::addPair(ArrayRef<Lanes> lanes, ArrayRef<Value> weig
   }
   Values next(acc);
   for (auto [i, l] : llvm::enumerate(lanes)) {
-    Value pairs = valuePairs(j, l), low = lower(pairs), high = upper(pairs);
+    Value pairs = valuePairs(j, l), low = k.lowerBF16(pairs), high = k.upperBF16(pairs);
     // The same columns of the next block, 8 pairs on; what it may miss on a ring costs nothing.
     LLVM::Prefetch::create(k.builder(), k.location(),
                            k.at(pairAt(j), k.add(k.mul(l.first, 4), kLanes / 2 * dim * 4)),

@@ -49,8 +49,6 @@ private:
   Value pairAt(Value j) { return k.at(values, k.mul(k.div(k.rem(j, slots), 2), dim * 4)); }
   /// The pairs of 16 columns in a pair of rows of V: even row in the lower halves of the lanes.
   Value valuePairs(Value j, Lanes l) { return k.bitcast(k.loadLanes(pairAt(j), l), k.vec(k.i32())); }
-  Value lower(Value pairs) { return k.bitcast(k.shl(pairs, 16), k.vec(k.f32())); }
-  Value upper(Value pairs) { return k.bitcast(k.andi(pairs, -0x10000), k.vec(k.f32())); }
 };
 
 } // namespace gemmac::cpu

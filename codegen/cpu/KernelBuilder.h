@@ -108,6 +108,9 @@ public:
   Value truncf(Value x, Type type) { return mlir::arith::TruncFOp::create(b, loc, type, x); }
   /// i16 (or a vector of them) holding bf16 -> f32.
   Value fromBF16(Value x);
+  /// i32 lanes that hold a pair of bf16 -> f32: the lower halves, the upper ones.
+  Value lowerBF16(Value pairs) { return bitcast(shl(pairs, 16), likeLanes(pairs, f32())); }
+  Value upperBF16(Value pairs) { return bitcast(andi(pairs, -0x10000), likeLanes(pairs, f32())); }
   /// f32 -> i32 whose upper 16 bits are x rounded to bf16 (nearest even; NaN stays NaN) and whose lower are
   /// zero.
   Value roundBF16Bits(Value x);
