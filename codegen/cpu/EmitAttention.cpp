@@ -225,8 +225,7 @@ int64_t attentionParts(step::AttentionOp op, step::CacheOp cache) {
              : 0;
 }
 
-std::pair<Value, std::function<void(Value)>> emitAttentionPhase(PhaseEmitter &e, step::AttentionOp op,
-                                                                Value counter) {
+Tasks emitAttentionPhase(PhaseEmitter &e, step::AttentionOp op, Value counter) {
   auto phase = std::make_shared<AttentionPhase>(e, op, counter);
   return {phase->tasks(), [phase](Value task) { phase->task(task); }};
 }

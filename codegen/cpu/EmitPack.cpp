@@ -79,8 +79,7 @@ void PackI8::all() {
 
 } // namespace
 
-/// One row of `columns` f32 into its lines of the tiles at `out`, a buffer of `rows` rows.
-static void packTiles(KernelBuilder &k, Value out, Value row, Value in, int64_t columns, int64_t rows) {
+void packTiles(KernelBuilder &k, Value out, Value row, Value in, int64_t columns, int64_t rows) {
   const int64_t padded = paddedK(columns);
   Value group = k.div(row, kTileRowGroup), within = k.mul(k.rem(row, kTileRowGroup), kTileBytes / kTileRows);
   // Lanes [first + 16 half, ..) of the row; those beyond its end are zero.

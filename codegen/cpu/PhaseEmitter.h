@@ -79,6 +79,13 @@ struct CacheView {
   Value k, v;
 };
 
+/// The tasks of a phase, and what emits one of them.
+struct Tasks {
+  Value count;
+  std::function<void(Value)> body;
+  std::function<void()> before = {}; ///< once for each worker that has a task, may be null
+};
+
 /// Emits the body of one phase function.
 class PhaseEmitter {
 public:
@@ -104,6 +111,7 @@ public:
 
   /// Code for the ops of `block`.
   mlir::LogicalResult emitBlock(mlir::Block &block);
+  mlir::LogicalResult emitOp(mlir::Operation &op);
 
   View view(Value buffer);
   /// Address of a view's row.
@@ -123,7 +131,6 @@ private:
   Value perRow(StepField field, Value row) {
     return k.load(k.i32(), k.at(stepField(field, k.ptr()), k.mul(k.add(row, rowBase), 4)));
   }
-  mlir::LogicalResult emitOp(mlir::Operation &op);
 };
 
 // One function for each tile op. EmitElementwise.cpp
@@ -153,8 +160,7 @@ bool isSplit(step::AttentionOp op);
 int64_t attentionScratch(step::AttentionOp op);
 int64_t attentionParts(step::AttentionOp op, step::CacheOp cache);
 /// Such a phase: how many tasks it has, and what emits one. `counter`: the phase's line of counters.
-std::pair<Value, std::function<void(Value)>> emitAttentionPhase(PhaseEmitter &e, step::AttentionOp op,
-                                                                Value counter);
+Tasks emitAttentionPhase(PhaseEmitter &e, step::AttentionOp op, Value counter);
 void emitOp(PhaseEmitter &e, step::AttentionOp op);
 void emitOp(PhaseEmitter &e, step::QkOp op);
 void emitOp(PhaseEmitter &e, step::PvOp op);
@@ -175,6 +181,9 @@ void emitOp(PhaseEmitter &e, step::CombineOp op);
 void emitOp(PhaseEmitter &e, step::ExpertMatmulOp op);
 // EmitPack.cpp
 void emitOp(PhaseEmitter &e, step::PackOp op);
+/// `columns` f32 at `in`, rounded to bf16, into the lines that `row` has in the tiles at `out`, a buffer of
+/// `rows` rows.
+void packTiles(KernelBuilder &k, Value out, Value row, Value in, int64_t columns, int64_t rows);
 // EmitMatmul.cpp
 void emitOp(PhaseEmitter &e, step::MatmulOp op);
 

@@ -2,7 +2,7 @@
 // StepToCpu.h.
 #include "codegen/cpu/StepToCpu.h"
 
-#include "codegen/cpu/PhaseEmitter.h"
+#include "codegen/cpu/Experts.h"
 #include "codegen/cpu/PhaseKey.h"
 #include "dialect/step/Layout.h"
 #include "runtime/Abi.h"
@@ -159,6 +159,9 @@ LogicalResult ProgramEmitter::checkPlanned() {
   auto unplanned = [](Operation *op) {
     return op->emitOpError("has no offset: the memory plan must run before code is emitted");
   };
+  auto noMatrixUnit = [&](Operation *op) -> WalkResult {
+    return op->emitOpError("reads bf16t activations, and target ") << target.name << " has no matrix unit";
+  };
   if (!program.getScratchBytes())
     return program.emitOpError("has no memory plan: scratch_bytes is missing");
   WalkResult result = program.walk([&](Operation *op) -> WalkResult {
@@ -166,8 +169,16 @@ LogicalResult ProgramEmitter::checkPlanned() {
         .Case<step::MatmulOp>([&](auto o) {
           if (o.getFormat() != step::Act::BF16T || target.amx)
             return WalkResult::advance();
-          return WalkResult(o.emitOpError("reads bf16t activations, and target ")
-                            << target.name << " has no matrix unit");
+          return noMatrixUnit(o);
+        })
+        .Case<step::ExpertMatmulOp>([&](auto o) {
+          if (o.getFormat() != step::Act::BF16T ||
+              (target.amx && groupedExperts(o->template getParentOfType<step::PhaseOp>())))
+            return WalkResult::advance();
+          if (target.amx)
+            return WalkResult(o.emitOpError("as bf16t is computed for many rows at once, in a phase that "
+                                            "starts with it and has no prologue"));
+          return noMatrixUnit(o);
         })
         .Case<step::WeightOp>(
             [&](auto o) { return o.getOffset() ? WalkResult::advance() : WalkResult(unplanned(op)); })
@@ -217,12 +228,6 @@ FailureOr<func::FuncOp> ProgramEmitter::phaseFunction(step::PhaseOp phase, const
   return function;
 }
 
-/// The tasks of a phase, and what emits one of them.
-struct Tasks {
-  Value count;
-  std::function<void(Value)> body;
-};
-
 /// Task (row,) column as the phase says, or several at a time where the phase is such that they gain by it.
 Tasks tasksOf(PhaseEmitter &e, Value counter, const SymbolTable &symbols, bool tiles, LogicalResult &result) {
   KernelBuilder &k = e.k;
@@ -233,10 +238,10 @@ Tasks tasksOf(PhaseEmitter &e, Value counter, const SymbolTable &symbols, bool t
               emitTileAttention(e, op, e.k.div(task, columns), e.k.rem(task, columns));
             }};
   }
-  if (step::AttentionOp op = onlyAttention(e.phase)) {
-    auto [count, body] = emitAttentionPhase(e, op, counter);
-    return {count, body};
-  }
+  if (step::AttentionOp op = onlyAttention(e.phase))
+    return emitAttentionPhase(e, op, counter);
+  if (step::ExpertMatmulOp op = groupedExperts(e.phase))
+    return groupedExpertTasks(e, op, symbols, result);
   if (atOnce > 1)
     return {k.c((columns + atOnce - 1) / atOnce), [&e, columns, atOnce](Value task) {
               KernelBuilder &k = e.k;
@@ -270,6 +275,8 @@ void emitClaimLoop(PhaseEmitter &e, Value counter, const Tasks &tasks, LogicalRe
       result = e.emitBlock(e.phase.getPrologue().front());
       e.inPrologue = false;
     });
+  if (tasks.before)
+    k.ifThen(k.lt(first, tasks.count), tasks.before);
   auto loop = scf::WhileOp::create(b, k.location(), TypeRange{k.i64()}, ValueRange{first});
   OpBuilder::InsertionGuard guard(b);
   Block *before = b.createBlock(&loop.getBefore(), {}, {k.i64()}, {k.location()});
@@ -357,6 +364,8 @@ int64_t emitterExtraScratch(step::ProgramOp program) {
   int64_t bytes = 0;
   const bool tiles = cpu::usesTiles(program);
   program.walk([&](step::MatmulOp op) { bytes = std::max(bytes, cpu::tileMatmulScratch(op, symbols)); });
+  program.walk(
+      [&](step::ExpertMatmulOp op) { bytes = std::max(bytes, cpu::groupedExpertScratch(op, symbols)); });
   program.walk([&](step::AttentionOp op) {
     bytes = std::max(bytes, cpu::attentionScratch(op));
     if (tiles)

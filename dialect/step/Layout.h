@@ -82,6 +82,12 @@ int64_t actColumns(step::Act act, int64_t k);
 constexpr int64_t actScaleOffset(int64_t k) { return paddedK(k); }
 constexpr int64_t actSumOffset(int64_t k) { return paddedK(k) + paddedK(k) / kScaleGroup * 4; }
 
+/// How the operand of an expert_matmul lies in memory: bf16t rows as bf16 ones, since the phase itself
+/// gathers the rows of an expert into tiles.
+constexpr step::Act expertAct(step::Act format) {
+  return format == step::Act::BF16T ? step::Act::BF16 : format;
+}
+
 /// Held as bytes: i8 and bf16t.
 constexpr bool isByteAct(step::Act act) { return act == step::Act::I8 || act == step::Act::BF16T; }
 

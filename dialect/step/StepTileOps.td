@@ -130,12 +130,14 @@ def Step_ExpertMatmulOp : Step_TileOpBase<"expert_matmul", [Step_SymbolUser]> {
   let description = [{
     In a by_row phase of cols = slots * (n / tile): column task c is slot c / (n/tile), weight rows [(c mod (n/tile)) * tile, ...) of
     expert indices[row, slot]. `act` holds one packed vector per row, or one per slot (`act_per_slot`). dst has `tile` columns.
+    bf16t: weights are rounded to bf16 as well; `act` is packed as bf16.
 
     - C1: slots is positive and indices has `slots` columns of i32
-    - C2: `weight` names a step.weight of a p16 format with experts; i8 activations need codes, bf16t is refused
+    - C2: `weight` names a step.weight of a p16 format with experts; i8 activations need codes, bf16t any format but f32p16
     - C3: dst has the weight's tile as columns, act those of one packed vector, or of `slots` of them (act_per_slot)
     - C4: the phase is by_row and the column tasks that run it are slots * n / tile
     - C5: `indices` is written by top_k only, of at most as many columns as the weight has experts
+    - C6: bf16t: the phase has rows(all) and the entry a multiple of 32 rows
   }];
   let arguments = (ins Step_F32Buf:$dst, Step_Buf:$act, MemRefRankOf<[I32], [2]>:$indices, FlatSymbolRefAttr:$weight, Step_Act:$format,
       I64Attr:$slots, UnitAttr:$act_per_slot);

@@ -50,7 +50,7 @@ static LogicalResult verifyProductWeight(Operation *op, WeightOp weight, Act act
   Format format = weight.getFormat();
   bool fits = isPanelFormat(format) && (int64_t(weight.getExperts()) > 0) == experts;
   fits &= act != Act::I8 || hasCodes(format);
-  fits &= act != Act::BF16T || (format != Format::F32P16 && !experts);
+  fits &= act != Act::BF16T || format != Format::F32P16;
   if (fits)
     return success();
   InFlightDiagnostic diagnostic = op->emitOpError()
@@ -59,8 +59,8 @@ static LogicalResult verifyProductWeight(Operation *op, WeightOp weight, Act act
                                   << (act == Act::I8      ? "a quantised p16 format"
                                       : act == Act::BF16T ? "a p16 format other than f32p16"
                                                           : "a p16 format")
-                                  << " with " << (experts && act != Act::BF16T ? "some" : "none") << " for "
-                                  << stringifyAct(act) << " activations";
+                                  << " with " << (experts ? "some" : "none") << " for " << stringifyAct(act)
+                                  << " activations";
   diagnostic.attachNote(weight.getLoc()) << "weight defined here";
   return failure();
 }
@@ -105,6 +105,13 @@ LogicalResult ExpertMatmulOp::verify() {
   int64_t slots = getSlots();
   if (slots <= 0)
     return emitOpError() << "slots is " << slots << ", expected at least 1";
+  auto entry = (*this)->getParentOfType<EntryOp>();
+  if (getFormat() == Act::BF16T &&
+      (place.phase.getRows() != Rows::All || entry.getRows() % gemmac::kTileRowGroup))
+    return emitOpError() << "stands in a phase of rows(" << stringifyRows(place.phase.getRows())
+                         << ") of an entry of " << entry.getRows()
+                         << " rows, expected rows(all) of a multiple of " << gemmac::kTileRowGroup
+                         << " for bf16t activations";
   return verifyColumns(*this, "indices", getIndices(), "slots", slots);
 }
 
@@ -130,7 +137,8 @@ LogicalResult ExpertMatmulOp::verifySymbolUses(SymbolTableCollection &symbols) {
   WeightOp weight = lookupWeight(*this, symbols, getWeightAttr(), "weight");
   int64_t slots = getSlots();
   if (!weight || failed(verifyProductWeight(*this, weight, getFormat(), true)) ||
-      failed(verifyPacked(*this, "act", getAct(), getFormat(), weight.getK(), getActPerSlot() ? slots : 1)) ||
+      failed(verifyPacked(*this, "act", getAct(), gemmac::expertAct(getFormat()), weight.getK(),
+                          getActPerSlot() ? slots : 1)) ||
       failed(verifyColumns(*this, "dst", getDst(), "tile of the weight", weight.getTile())) ||
       failed(verifyTasks(*this, weight, slots)))
     return failure();

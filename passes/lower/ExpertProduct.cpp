@@ -119,8 +119,8 @@ LogicalResult EntryLowering::lowerExpert(Ops ops, gemma::ExpertLinearOp op) {
     return failure();
 
   step::WeightOp weight = info.weights.matrix(plan.spec, op.getLoc());
-  const step::Act act = info.weights.act(weight.getFormat());
   const step::Rows kind = rowsOf(op);
+  const step::Act format = info.weights.act(weight.getFormat(), rowCount(kind)), act = expertAct(format);
   const bool prologue = rowCount(kind) == 1;
   FailureOr<Packed> packedX = Packed();
   if (!prologue)
@@ -137,7 +137,7 @@ LogicalResult EntryLowering::lowerExpert(Ops ops, gemma::ExpertLinearOp op) {
   setInside(phase, plan.epilogue);
   if (prologue)
     packedX = packInPrologue(phase, split.pre, op.getX(), {act});
-  if (failed(packedX) || failed(emitExpert(*this, phase, op, plan, weight, packedX->of(act), act)))
+  if (failed(packedX) || failed(emitExpert(*this, phase, op, plan, weight, packedX->of(act), format)))
     return failure();
   return lowerGroup(rest);
 }

@@ -23,10 +23,11 @@ struct StepOptions {
   step::KvType kv = step::KvType::BF16;
   bool tiles = false; ///< the target has a matrix unit: products of many rows read bf16 tiles
 
-  /// For a matrix unit chunks are longer: more rows share the unpacking of the weights.
-  void useTiles() {
-    tiles = true;
-    chunk = 256;
+  /// The chunk for a target and a model. For a matrix unit chunks are longer: more rows share the unpacking
+  /// of the weights. Of a chunk's rows only a part chooses an expert, so experts want still longer ones.
+  void chooseChunk(bool matrixUnit, bool experts) {
+    tiles = matrixUnit;
+    chunk = experts ? 512 : matrixUnit ? 256 : 128;
   }
 };
 

@@ -106,6 +106,15 @@ private:
       vecs.insert(weight(*symbol));
   }
 
+  /// Each expert is read once, however many rows choose it: rows of a whole chunk choose as many as they can.
+  void countExperts(int64_t slots, int64_t experts, int64_t bytes) {
+    const int64_t rows =
+        phase.getRows() == step::Rows::All ? llvm::cast<step::EntryOp>(phase->getParentOp()).getRows() : 1;
+    const int64_t further = rows == 1 ? 0 : (std::min(experts, rows * slots) - slots) * bytes / (rows - 1);
+    cost.once += slots * bytes - further;
+    cost.bytes += further;
+  }
+
   void countOp(mlir::Operation *op) {
     const step::Place place = step::placeOf(op);
     const int64_t tasks = place.end - place.begin;
@@ -119,7 +128,7 @@ private:
         .Case([&](step::ExpertMatmulOp op) {
           step::WeightOp w = weight(op.getWeight());
           const auto slots = static_cast<int64_t>(op.getSlots());
-          cost.bytes += slots * matrixBytes(w.getFormat(), w.getN(), w.getK());
+          countExperts(slots, w.getExperts(), matrixBytes(w.getFormat(), w.getN(), w.getK()));
           cost.flops += slots * 2 * static_cast<int64_t>(w.getN() * w.getK());
         })
         .Case([&](step::EmbedOp op) {

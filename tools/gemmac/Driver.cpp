@@ -164,8 +164,7 @@ llvm::Error Compilation::lower() {
     return usageError("--context=" + llvm::Twine(step.context) + " is more than the model's " +
                       llvm::Twine(checkpoint.config.maxPositions) + " positions");
   step.compute = compute == "f32" ? Compute::F32 : compute == "bf16" ? Compute::BF16 : Compute::I8;
-  if (target.amx)
-    step.useTiles();
+  step.chooseChunk(target.amx, checkpoint.config.experts > 0);
   step.kv = options.kv == "f32" ? step::KvType::F32 : step::KvType::BF16;
   if (llvm::Error error =
           runPipeline("lowering to a step", [&](mlir::OpPassManager &pm) { buildStepPipeline(pm, step); }))

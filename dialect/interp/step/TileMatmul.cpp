@@ -124,18 +124,22 @@ static llvm::Error evalExpertMatmul(StepTask &task, step::ExpertMatmulOp op) {
   BufferView dst = task.view(op.getDst()), act = task.view(op.getAct()), indices = task.view(op.getIndices());
   int64_t tile = static_cast<int64_t>(weight.getTile()), k = static_cast<int64_t>(weight.getK());
   int64_t perSlot = static_cast<int64_t>(weight.getN()) / tile, slot = task.column / perSlot;
+  const Act format = expertAct(op.getFormat());
   for (int64_t r = task.rowBegin; r < task.rowEnd; ++r) {
     int64_t expert = indices.row<int32_t>(r)[slot];
     if (expert < 0 || expert >= static_cast<int64_t>(weight.getExperts()))
       return task.error(op, "expert " + llvm::Twine(expert) + " is not in [0, " +
                                 llvm::Twine(weight.getExperts()) + ")");
-    const uint8_t *packed =
-        act.row<uint8_t>(r) + (op.getActPerSlot() ? slot * actRowBytes(op.getFormat(), k) : 0);
+    const uint8_t *packed = act.row<uint8_t>(r) + (op.getActPerSlot() ? slot * actRowBytes(format, k) : 0);
     for (int64_t i = 0; i < tile; ++i) {
       auto w = task.weights.row(weight, expert, task.column % perSlot * tile + i);
       if (!w)
         return w.takeError();
-      dst.row<float>(r)[i] = product(op.getFormat(), packed, w->data(), k);
+      std::vector<float> values(w->begin(), w->end());
+      if (op.getFormat() == Act::BF16T)
+        for (float &x : values)
+          x = bf16ToF32(f32ToBF16(x));
+      dst.row<float>(r)[i] = product(format, packed, values.data(), k);
     }
   }
   return llvm::Error::success();

@@ -2,13 +2,13 @@
 
 // Weights count once for all rows, shared buffers once a row whatever the tasks, caches as if full (a window: the window).
 gemma.weight @w {random = 1 : i64} : tensor<32x64xf32>
-gemma.weight @e {random = 1 : i64} : tensor<32x16x64xf32>
+gemma.weight @e {random = 1 : i64} : tensor<5x16x64xf32>
 gemma.weight @t {random = 1 : i64} : tensor<10x64xbf16>
 
 step.program @step attributes {context = 128 : i64, chunk = 4 : i64, batch = 1 : i64} {
   step.cache @kv.0 bf16 {heads = 1 : i64, head_dim = 16 : i64, window = 20 : i64, slots = 32 : i64}
   step.weight @w f32p16 {n = 32 : i64, k = 64 : i64, tile = 16 : i64, sources = [@w]}
-  step.weight @e f32p16 {n = 16 : i64, k = 64 : i64, tile = 16 : i64, experts = 32 : i64, sources = [@e]}
+  step.weight @e f32p16 {n = 16 : i64, k = 64 : i64, tile = 16 : i64, experts = 5 : i64, sources = [@e]}
   step.weight @t rows_bf16 {n = 10 : i64, k = 64 : i64, tile = 1 : i64, sources = [@t]}
   step.entry @prefill_none logits(none) attributes {rows = 4 : i64} {
     %a = step.buffer "a" : memref<4x64xf32>
@@ -36,13 +36,15 @@ step.program @step attributes {context = 128 : i64, chunk = 4 : i64, batch = 1 :
       step.attention %o, %b, @kv.0 {heads = 2 : i64, window = 20 : i64, scale = 1.0 : f64} : memref<4x32xf32>, memref<4x32xf32>
     }
     step.barrier
-    // CHECK: step.phase "top" {{.*}}{bytes = 144 : i64, flops = 64 : i64
+    // CHECK: step.phase "top" {{.*}}{bytes = 36 : i64, flops = 10 : i64
     step.phase "top" rows(all) cols(1) by_row do {
-      step.top_k %w, %i, %o {k = 2 : i64} : memref<4x2xf32>, memref<4x2xi32>, memref<4x32xf32>
+      %s = step.tile %o {offset = 0 : i64, stride = 0 : i64, width = 5 : i64} : memref<4x32xf32> -> memref<4x5xf32>
+      step.top_k %w, %i, %s {k = 2 : i64} : memref<4x2xf32>, memref<4x2xi32>, memref<4x5xf32>
     }
     step.barrier
-    // Two experts of 4096 bytes for each row; 256 + 8 in, 128 out.
-    // CHECK: step.phase "experts" {{.*}}{bytes = 8584 : i64, flops = 4096 : i64, row_bytes = 8584 : i64
+    // Two experts of 4096 bytes for a row; 256 + 8 in, 128 out. Four rows choose eight times, but there are five experts,
+    // each read once: three more over three further rows.
+    // CHECK: step.phase "experts" {{.*}}{bytes = 8584 : i64, flops = 4096 : i64, row_bytes = 4488 : i64
     step.phase "experts" rows(all) cols(2) by_row do {
       %v = step.tile %y {offset = 0 : i64, stride = 16 : i64, width = 16 : i64} : memref<4x32xf32> -> memref<4x16xf32>
       step.expert_matmul %v, %a, %i, @e as f32 {slots = 2 : i64} : memref<4x16xf32>, memref<4x64xf32>, memref<4x2xi32>

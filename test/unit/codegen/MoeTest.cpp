@@ -2,6 +2,8 @@
 #include "test/unit/codegen/PackedWeight.h"
 #include "test/unit/codegen/TestProgram.h"
 
+#include "dialect/gemma/Quantize.h"
+
 #include <cmath>
 
 namespace gemmac::test {
@@ -53,15 +55,33 @@ TEST_P(Moe, TopKOfNansIsInRange) {
   EXPECT_EQ(p.data<int32_t>(idx)[1], 0);
 }
 
-void checkExperts(const std::string &target, const std::string &format, const std::string &act,
-                  bool perSlot) {
-  const int64_t experts = 5, slots = 2, n = 48, k = 80, tile = 16, rows = 3;
+double rounded(double x) { return bf16ToF32(f32ToBF16(static_cast<float>(x))); }
+
+struct Routing {
+  int64_t rows, live;
+  bool skewed; ///< most rows choose expert 3
+  std::vector<int32_t> choose(int64_t experts, int64_t slots) const {
+    std::vector<int32_t> chosen;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t s = 0; s < slots; ++s)
+        chosen.push_back(static_cast<int32_t>(skewed && s == 0 ? 3 : (r * 7 + s * 3 + r / 5) % experts));
+    return chosen;
+  }
+};
+
+/// y[row, slot] = 2 * (expert of the slot) x: what follows the product runs on the task's own columns. `as`:
+/// how the product reads x, "bf16t" with rounded weights.
+void checkExperts(const std::string &target, const std::string &format, const std::string &as, bool perSlot,
+                  Routing routing) {
+  const bool tiles = as == "bf16t";
+  const std::string act = tiles ? "bf16" : as;
+  const int64_t experts = 5, slots = 2, n = 48, k = 80, tile = 16, rows = routing.rows;
   PackedWeight w = randomWeight(format, n, k, 3, experts);
   TestProgram p(Options{64, rows});
   int64_t vectors = perSlot ? slots : 1;
   bool bytes = act == "i8";
   Buffer x = p.buffer("x", rows, k * vectors), idx = p.buffer("idx", rows, slots, "i32"),
-         y = p.buffer("y", rows, slots * n);
+         y = p.buffer("y", rows, slots * n), own = p.buffer("own", 1, tile, "f32", true);
   Buffer packed = p.buffer("packed", rows, vectors * activationColumns(k, act), bytes ? "i8" : "f32");
   p.weight("w", w.fields(tile), w.bytes);
   p.phase("\"pack\" rows(all) cols(1) by_row do {\n  step.pack " +
@@ -69,33 +89,51 @@ void checkExperts(const std::string &target, const std::string &format, const st
   Buffer t = p.tile("t", y, 0, tile, tile);
   p.phase("\"experts\" rows(all) cols(" + std::to_string(slots * n / tile) + ") by_row do {\n  " + t.name +
           "\n  step.expert_matmul " +
-          operands({t, packed, idx}, std::string("slots = 2") + (perSlot ? ", act_per_slot" : ""),
-                   ", @w as " + act) +
-          "\n}");
+          operands({own, packed, idx}, std::string("slots = 2") + (perSlot ? ", act_per_slot" : ""),
+                   ", @w as " + as) +
+          "\n  step.scale " + operands({t, own}, "factor = 2.0") + "\n}");
   std::vector<float> values = p.fill(x);
-  const int32_t chosen[] = {4, 0, 2, 3, 1, 1};
-  std::memcpy(p.data<int32_t>(idx), chosen, sizeof chosen);
+  const std::vector<int32_t> chosen = routing.choose(experts, slots);
+  std::memcpy(p.data<int32_t>(idx), chosen.data(), chosen.size() * 4);
   p.compile(target);
-  p.run(rows, 2);
-  for (int64_t r = 0; r < rows; ++r)
+  p.run(routing.live, 2);
+  for (int64_t r = 0; r < routing.live; ++r)
     for (int64_t s = 0; s < slots; ++s) {
       auto begin = values.begin() + (r * vectors + (perSlot ? s : 0)) * k;
       std::vector<double> a = activationValues(std::vector<float>(begin, begin + k), act);
+      const int32_t expert = chosen[static_cast<size_t>(r * slots + s)];
       for (int64_t i = 0; i < n; ++i) {
-        double sum = 0;
-        for (int64_t j = 0; j < k; ++j)
-          sum += a[static_cast<size_t>(j)] * w.at(chosen[r * slots + s], i, j);
-        ASSERT_NEAR(p.f32(y)[(r * slots + s) * n + i], sum, bytes ? 5e-3 : 1e-4)
+        double sum = 0, size = 0;
+        for (int64_t j = 0; j < k; ++j) {
+          const double term =
+              a[static_cast<size_t>(j)] * (tiles ? rounded(w.at(expert, i, j)) : w.at(expert, i, j));
+          sum += term;
+          size += std::fabs(term);
+        }
+        ASSERT_NEAR(p.f32(y)[(r * slots + s) * n + i], 2 * sum, (bytes ? 5e-5 : 2e-6) * size + 1e-6)
             << format << " row " << r << " slot " << s << " " << i;
       }
     }
 }
 
 TEST_P(Moe, ExpertMatmul) {
-  for (bool perSlot : {false, true}) {
-    checkExperts(GetParam(), "q4p16", "i8", perSlot);
-    checkExperts(GetParam(), "bf16p16", "bf16", perSlot);
-  }
+  for (bool perSlot : {false, true})
+    for (Routing routing : {Routing{1, 1, false}, Routing{3, 3, false}, Routing{32, 17, false}}) {
+      checkExperts(GetParam(), "q4p16", "i8", perSlot, routing);
+      checkExperts(GetParam(), "bf16p16", "bf16", perSlot, routing);
+    }
+}
+
+/// More rows for one expert than are multiplied at once.
+TEST_P(Moe, ManyRowsOfOneExpert) { checkExperts(GetParam(), "q4p16", "i8", true, {300, 290, true}); }
+
+TEST(MoeTiles, ExpertMatmul) {
+  if (!haveTiles())
+    GTEST_SKIP() << "this machine has no AMX tiles";
+  for (bool perSlot : {false, true})
+    for (Routing routing : {Routing{32, 1, false}, Routing{64, 60, false}, Routing{320, 300, true}})
+      for (const char *format : {"q4p16", "q6kp16", "bf16p16"})
+        checkExperts(kTilesTarget, format, "bf16t", perSlot, routing);
 }
 
 TEST_P(Moe, Combine) {

@@ -14,7 +14,9 @@
 #include <cmath>
 #include <condition_variable>
 #include <mutex>
+#include <sys/syscall.h>
 #include <thread>
+#include <unistd.h>
 
 namespace {
 
@@ -54,6 +56,13 @@ std::vector<std::string> runnableTargets() {
   if (host.lookup("avx512vnni"))
     names.push_back("icelake-server");
   return names;
+}
+
+bool haveTiles() {
+  constexpr long kRequest = 0x1023, kTileData = 18; // ARCH_REQ_XCOMP_PERM
+  auto host = llvm::sys::getHostCPUFeatures();
+  return host.lookup("amx-bf16") && host.lookup("amx-tile") && host.lookup("avx512bf16") &&
+         syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
 }
 
 struct TestProgram::Code {

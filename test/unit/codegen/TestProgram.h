@@ -16,6 +16,10 @@ namespace gemmac::test {
 
 /// Targets of this test that the machine can run.
 std::vector<std::string> runnableTargets();
+/// The target with a matrix unit, and whether the machine has one: the kernel lends the tile registers to
+/// whoever asks.
+constexpr const char *kTilesTarget = "sapphirerapids";
+bool haveTiles();
 
 /// Where a buffer lies; `name` is its SSA value, `type` its type, for the text of phases.
 struct Buffer {

@@ -5,26 +5,11 @@
 
 #include "dialect/gemma/Quantize.h"
 
-#include "llvm/ADT/StringMap.h"
-#include "llvm/TargetParser/Host.h"
-
 #include <cmath>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace gemmac::test {
 
 namespace {
-
-const char *const kTarget = "sapphirerapids";
-
-/// The kernel lends the tile registers to whoever asks.
-bool haveTiles() {
-  constexpr long kRequest = 0x1023, kTileData = 18; // ARCH_REQ_XCOMP_PERM
-  auto host = llvm::sys::getHostCPUFeatures();
-  return host.lookup("amx-bf16") && host.lookup("amx-tile") && host.lookup("avx512bf16") &&
-         syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
-}
 
 double rounded(double x) { return bf16ToF32(f32ToBF16(static_cast<float>(x))); }
 
@@ -56,7 +41,7 @@ void checkProduct(const std::string &format, Shape shape, int64_t rows) {
   PackedWeight w = randomWeight(format, shape.n, shape.k, 7);
   TileProduct p(w, rows, shape.tile);
   std::vector<float> x = p.program.fill(p.x, 2);
-  p.program.compile(kTarget);
+  p.program.compile(kTilesTarget);
   for (int64_t live : {rows, rows - 31, int64_t(1)}) {
     p.program.run(live, live == rows ? 3 : 1);
     for (int64_t r = 0; r < live; r += 5)
@@ -116,7 +101,7 @@ void checkAttention(AttentionShape s, std::vector<int64_t> chunks) {
   p.phase("\"product\" rows(all) cols(1) do {\n  step.matmul " +
           operands({out, packed}, "", ", @w as bf16t") + "\n}");
   p.fill(y);
-  p.compile(kTarget);
+  p.compile(kTilesTarget);
   std::vector<std::vector<double>> allK, allV;
   for (int64_t live : chunks) {
     const int64_t first = static_cast<int64_t>(allK.size());
@@ -179,7 +164,7 @@ TEST(TileFunctions, EntriesOfOtherRowsHaveFunctionsOfTheirOwn) {
   entry.replace(entry.find("@test"), 5, "@other");
   std::vector<float> x = p.program.fill(p.x, 2), guard = p.program.fill(p.guard);
   p.program.precede(entry);
-  p.program.compile(kTarget);
+  p.program.compile(kTilesTarget);
   p.program.run(32, 1);
   EXPECT_EQ(0, std::memcmp(guard.data(), p.program.f32(p.guard), guard.size() * 4))
       << "activations were packed as for 64 rows";
