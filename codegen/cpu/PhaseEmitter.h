@@ -207,8 +207,9 @@ struct MatmulArgs {
 int64_t tileTasksAtOnce(step::PhaseOp phase, const mlir::SymbolTable &symbols);
 /// Column tasks [first, first + count) of such a phase.
 void emitTileMatmul(PhaseEmitter &e, step::MatmulOp op, Value first, Value count);
-/// What a block of 256 k of two panels takes as bf16; behind it lie the sums of a task.
-constexpr int64_t kTileScratch = 16384;
+/// What a block of 256 k of two panels takes as bf16. There are two of them; behind them lie the sums of a
+/// task.
+constexpr int64_t kTileBlockBytes = 16384, kTileScratch = 2 * kTileBlockBytes;
 /// Private memory that such a product takes, 0 for others.
 int64_t tileMatmulScratch(step::MatmulOp op, const mlir::SymbolTable &symbols);
 struct TileMatmulArgs {
