@@ -9,8 +9,8 @@ namespace gemmac::cpu {
 
 HeadGroup::HeadGroup(PhaseEmitter &e, CacheView cache, Value kvHead, int64_t window)
     : e(e), k(e.k), dim(cache.op.getHeadDim()), slots(cache.op.getSlots()), window(window),
-      element(elementBytes(cache.op.getType())) {
-  Value offset = k.mul(kvHead, slots * dim * element);
+      rowBytes(cacheRowBytes(cache.op.getType(), dim)), type(cache.op.getType()) {
+  Value offset = k.mul(kvHead, slots * rowBytes);
   keys = k.at(cache.k, offset);
   values = k.at(cache.v, offset);
 }
@@ -35,16 +35,15 @@ void HeadGroup::restrictTo(Value firstOfBlocks, Value endOfBlocks) {
 
 /// Input d + offset of the 16 keys of a block; pairs are loaded for both of their inputs.
 Value HeadGroup::key(Value blockBase, Value d, int64_t offset) {
-  if (element == 4)
+  if (type == step::KvType::F32)
     return k.load(k.vec(k.f32()), k.at(blockBase, k.mul(k.add(d, offset), kLanes * 4)), 64);
   Value pairs = k.load(k.vec(k.i32()), k.at(blockBase, k.mul(k.add(d, offset / 2 * 2), kLanes * 2)), 64);
   return offset % 2 == 0 ? k.lowerBF16(pairs) : k.upperBF16(pairs);
 }
 
-/// Four sums over head_dim for each head, so that four multiply-adds are in flight.
-HeadGroup::Values HeadGroup::scores(ArrayRef<Value> q, Value block, double scale) {
-  Value slotBlock = k.rem(block, slots / kLanes);
-  Value base = k.at(keys, k.mul(slotBlock, dim * kLanes * element));
+/// q . k of each head for the 16 keys of a block of floats. Four sums over head_dim for each head, so that
+/// four multiply-adds are in flight.
+HeadGroup::Values HeadGroup::dots(ArrayRef<Value> q, Value base) {
   const int64_t chains = dim % 4 == 0 ? 4 : dim % 2 == 0 ? 2 : 1, heads = static_cast<int64_t>(q.size());
   Values start(heads * chains, k.vf(0));
   auto total = k.loop(k.c(0), k.c(dim), chains, start, [&](Value d, ValueRange now) {
@@ -58,11 +57,6 @@ HeadGroup::Values HeadGroup::scores(ArrayRef<Value> q, Value block, double scale
     }
     return next;
   });
-  auto narrow = [&](Value x) { return k.splat(k.trunc(x, k.i32())); };
-  Value j = k.add(narrow(k.mul(block, kLanes)), k.iota32());
-  Value visible = k.le(j, narrow(position));
-  if (window > 0)
-    visible = k.andi(visible, k.ge(j, narrow(first)));
   Values result;
   for (int64_t h = 0; h < heads; ++h) {
     Value s = total[h * chains];
@@ -70,11 +64,74 @@ HeadGroup::Values HeadGroup::scores(ArrayRef<Value> q, Value block, double scale
       s = k.fadd(total[h * 2], total[h * 2 + 1]);
     if (chains == 4)
       s = k.fadd(k.fadd(total[h * 4], total[h * 4 + 1]), k.fadd(total[h * 4 + 2], total[h * 4 + 3]));
+    result.push_back(s);
+  }
+  return result;
+}
+
+/// The same of q8: 32 inputs, four sums, and their scale.
+HeadGroup::Values HeadGroup::dotsQ8(ArrayRef<Value> q, Value base) {
+  constexpr int64_t kWord = 4; // inputs of a key that lie side by side
+  const size_t heads = q.size();
+  return k.loop(k.c(0), k.c(dim / kScaleGroup), 1, Values(heads, k.vf(0)), [&](Value g, ValueRange now) {
+    Values sums(heads * kWord, k.vf(0)), next;
+    for (int64_t word = 0; word < kScaleGroup / kWord; ++word) {
+      Value at = k.add(k.mul(g, kScaleGroup * kLanes), word * kWord * kLanes);
+      Value four = k.load(k.vec(k.i32()), k.at(base, at), 32); // a block is a multiple of 17 * 32 bytes
+      for (int64_t i = 0; i < kWord; ++i) {
+        Value input = k.sitofp(k.sar(k.shl(four, 24 - 8 * i), 24), k.vec(k.f32()));
+        for (size_t h = 0; h < heads; ++h) {
+          Value one = k.load(k.f32(), k.at(q[h], k.add(k.mul(g, kScaleGroup * 4), (word * kWord + i) * 4)));
+          sums[h * kWord + i] = k.fma(k.splat(one), input, sums[h * kWord + i]);
+        }
+      }
+    }
+    Value scales = k.load(k.vec(k.f16()), k.at(base, k.add(k.mul(g, kLanes * 2), dim * kLanes)), 32);
+    Value scale = k.extf(scales, k.vec(k.f32()));
+    for (size_t h = 0; h < heads; ++h) {
+      Value *s = &sums[h * kWord];
+      next.push_back(k.fma(k.fadd(k.fadd(s[0], s[1]), k.fadd(s[2], s[3])), scale, now[h]));
+    }
+    return next;
+  });
+}
+
+HeadGroup::Values HeadGroup::scores(ArrayRef<Value> q, Value block, double scale) {
+  Value base = k.at(keys, k.mul(k.rem(block, slots / kLanes), kLanes * rowBytes));
+  Values total = type == step::KvType::Q8 ? dotsQ8(q, base) : dots(q, base);
+  auto narrow = [&](Value x) { return k.splat(k.trunc(x, k.i32())); };
+  Value j = k.add(narrow(k.mul(block, kLanes)), k.iota32());
+  Value visible = k.le(j, narrow(position));
+  if (window > 0)
+    visible = k.andi(visible, k.ge(j, narrow(first)));
+  Values result;
+  for (Value s : total) {
     if (scale != 1.0)
       s = k.fmul(s, k.vf(scale));
     result.push_back(k.select(visible, s, k.vf(-std::numeric_limits<double>::infinity())));
   }
   return result;
+}
+
+/// 16 columns of V[j].
+Value HeadGroup::valueRow(Value j, Lanes l) {
+  Value slot = k.rem(j, slots);
+  switch (type) {
+  case step::KvType::F32:
+    return k.loadLanes(k.at(values, k.mul(slot, dim * 4)), l);
+  case step::KvType::BF16: {
+    Value up = k.splat(k.trunc(k.mul(k.rem(j, 2), 16), k.i32()));
+    return k.lowerBF16(k.shr(valuePairs(j, l), up));
+  }
+  case step::KvType::Q8: {
+    Value codes = k.load(k.vec(k.i8()), k.at(values, k.add(k.mul(slot, dim), l.first)));
+    Value group = k.add(k.mul(slot, dim / kScaleGroup), k.div(l.first, kScaleGroup));
+    Value scale = k.load(k.f16(), k.at(values, k.add(k.mul(group, 2), slots * dim)));
+    Value numbers = k.sitofp(k.sext(codes, k.vec(k.i32())), k.vec(k.f32()));
+    return k.fmul(numbers, k.splat(k.extf(scale, k.f32())));
+  }
+  }
+  llvm_unreachable("all kinds of caches are handled");
 }
 
 /// acc[h][lanes] + weights[h][j] V[j]
@@ -85,13 +142,7 @@ HeadGroup::Values HeadGroup::addRow(ArrayRef<Lanes> lanes, ArrayRef<Value> weigh
     one.push_back(weightOf(w, firstWeight, j));
   Values next(acc);
   for (auto [i, l] : llvm::enumerate(lanes)) {
-    Value x;
-    if (element == 4) {
-      x = k.loadLanes(k.at(values, k.mul(k.rem(j, slots), dim * 4)), l);
-    } else {
-      Value up = k.splat(k.trunc(k.mul(k.rem(j, 2), 16), k.i32()));
-      x = k.lowerBF16(k.shr(valuePairs(j, l), up));
-    }
+    Value x = valueRow(j, l);
     for (size_t h = 0; h < weights.size(); ++h)
       next[h * lanes.size() + i] = k.fma(one[h], x, acc[h * lanes.size() + i]);
   }
@@ -155,8 +206,9 @@ void HeadGroup::accumulate(ArrayRef<Value> outs, ArrayRef<Value> weights, Value 
   Value wholeEnd = k.maxs(k.mul(k.div(end, kLanes), kLanes), whole);
   auto rows = [&](Value low, Value high) { addBlock(outs, weights, firstWeight, low, high, false); };
   rows(begin, whole);
-  k.loop(whole, wholeEnd, kLanes,
-         [&](Value low) { addBlock(outs, weights, firstWeight, low, k.add(low, kLanes), element != 4); });
+  k.loop(whole, wholeEnd, kLanes, [&](Value low) {
+    addBlock(outs, weights, firstWeight, low, k.add(low, kLanes), type == step::KvType::BF16);
+  });
   rows(wholeEnd, end);
   for (size_t h = 0; h < divisors.size(); ++h)
     k.forLanes(dim, [&](Lanes lanes) {

@@ -1,7 +1,8 @@
 // Query heads that read one KV head of a cache, for one row: scores, and sums over V. What is read of the
 // cache serves all heads of the group. Keys are read 16 at a time, which is how they lie; a ring cache (slots
 // < context) is read in the order of positions, so that a result never depends on where the ring happens to
-// be. bf16 lies in pairs, of inputs (K) and of positions (V), as matrix units read it.
+// be. bf16 lies in pairs, of inputs (K) and of positions (V), as matrix units read it; q8 in words of four
+// inputs (K) and in rows (V).
 #pragma once
 
 #include "codegen/cpu/PhaseEmitter.h"
@@ -32,11 +33,15 @@ public:
 private:
   PhaseEmitter &e;
   KernelBuilder &k;
-  int64_t dim, slots, window, element;
+  int64_t dim, slots, window, rowBytes;
+  step::KvType type;
   Value keys, values;
   Value begin, end; ///< positions that accumulate() sums
 
   Value key(Value blockBase, Value d, int64_t offset);
+  Values dots(llvm::ArrayRef<Value> q, Value blockBase);
+  Values dotsQ8(llvm::ArrayRef<Value> q, Value blockBase);
+  Value valueRow(Value j, Lanes l);
   Values addRow(llvm::ArrayRef<Lanes> lanes, llvm::ArrayRef<Value> weights, Value firstWeight, Value j,
                 mlir::ValueRange acc);
   Values addPair(llvm::ArrayRef<Lanes> lanes, llvm::ArrayRef<Value> weights, Value firstWeight, Value j,

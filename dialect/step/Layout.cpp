@@ -161,11 +161,21 @@ int64_t actTileOffset(int64_t rows, int64_t k, int64_t row, int64_t first) {
   return block * rows * 2 + group + pair + row % kTileRowGroup * (kTileBytes / kTileRows);
 }
 
-int64_t elementBytes(step::KvType type) { return type == step::KvType::F32 ? 4 : 2; }
+int64_t cacheRowBytes(step::KvType type, int64_t headDim) {
+  switch (type) {
+  case step::KvType::F32:
+    return headDim * 4;
+  case step::KvType::BF16:
+    return headDim * 2;
+  case step::KvType::Q8:
+    return headDim + headDim / kScaleGroup * 2;
+  }
+  llvm_unreachable("all kinds of caches are handled");
+}
 
 int64_t cacheHalfBytes(step::CacheOp cache, int64_t batch) {
-  return roundUp(batch * cache.getHeads() * cache.getSlots() * cache.getHeadDim() *
-                     elementBytes(cache.getType()),
+  return roundUp(batch * cache.getHeads() * cache.getSlots() *
+                     cacheRowBytes(cache.getType(), cache.getHeadDim()),
                  kAlign);
 }
 

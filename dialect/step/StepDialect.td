@@ -55,7 +55,7 @@ def Step_Format : Step_Enum<"Format", "weight layout", [
     I32EnumAttrCase<"RowsQ4_0", 16, "rows_q4_0">, I32EnumAttrCase<"RowsQ4_1", 17, "rows_q4_1">, I32EnumAttrCase<"RowsQ5_0", 18, "rows_q5_0">,
     I32EnumAttrCase<"RowsQ5_1", 19, "rows_q5_1">, I32EnumAttrCase<"RowsQ8_0", 20, "rows_q8_0">, I32EnumAttrCase<"RowsQ4_K", 21, "rows_q4_k">,
     I32EnumAttrCase<"RowsQ5_K", 22, "rows_q5_k">, I32EnumAttrCase<"RowsQ6_K", 23, "rows_q6_k">]>;
-def Step_KvType : Step_Enum<"KvType", "element type of a cache", [I32EnumAttrCase<"F32", 0, "f32">, I32EnumAttrCase<"BF16", 1, "bf16">]>;
+def Step_KvType : Step_Enum<"KvType", "element type of a cache", [I32EnumAttrCase<"F32", 0, "f32">, I32EnumAttrCase<"BF16", 1, "bf16">, I32EnumAttrCase<"Q8", 2, "q8">]>;
 def Step_Which : Step_Enum<"Which", "half of a cache", [I32EnumAttrCase<"K", 0, "k">, I32EnumAttrCase<"V", 1, "v">]>;
 
 /// A buffer or a tile of one: [rows, columns] (or [rows, bytes] for i8 activations).

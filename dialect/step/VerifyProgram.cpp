@@ -1,5 +1,6 @@
 // Verifies a program as a whole: caches large enough for every entry, an arena in which caches overlap
 // nothing, weights that do not overlap, and a scratch that holds the private buffers.
+#include "dialect/step/Layout.h"
 #include "dialect/step/Verify.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -53,8 +54,8 @@ struct Piece {
 /// The halves of the caches whose offsets are set; failure if one is larger than 2^62 bytes.
 static LogicalResult cachePieces(ProgramOp program, SmallVectorImpl<Piece> &pieces) {
   for (CacheOp cache : program.getOps<CacheOp>()) {
-    int64_t size = int64_t(cache.getHeads()) * cache.getHeadDim() * cache.getSlots();
-    if (llvm::MulOverflow(size, cache.getType() == KvType::F32 ? int64_t(4) : int64_t(2), size) ||
+    int64_t size = int64_t(cache.getHeads()) * cache.getSlots();
+    if (llvm::MulOverflow(size, gemmac::cacheRowBytes(cache.getType(), cache.getHeadDim()), size) ||
         llvm::MulOverflow<int64_t>(size, program.getBatch(), size) || size > (int64_t(1) << 62))
       return cache.emitOpError() << "holds more than 2^62 bytes, expected fewer for batch "
                                  << int64_t(program.getBatch());

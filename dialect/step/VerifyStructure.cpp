@@ -15,6 +15,9 @@ LogicalResult CacheOp::verify() {
                          << ", expected heads and head_dim at least 1 and window 0 to " << gemmac::kMaxWindow;
   if (getType() == KvType::BF16 && headDim % 2 != 0)
     return emitOpError() << "head_dim is " << headDim << " with bf16 elements, expected an even number";
+  if (getType() == KvType::Q8 && headDim % gemmac::kScaleGroup != 0)
+    return emitOpError() << "head_dim is " << headDim << " with q8 elements, expected a multiple of "
+                         << gemmac::kScaleGroup;
   if (slots <= 0 || slots % 16 != 0)
     return emitOpError() << "slots is " << slots << ", expected a positive multiple of 16";
   if (llvm::MulOverflow(heads, headDim, elements) || llvm::MulOverflow(elements, slots, elements) ||

@@ -67,7 +67,7 @@ mlir::FailureOr<StepOptions> GemmaToStepPass::readOptions() {
     return getOperation().emitError("unknown compute '") << compute << "'; expected f32, bf16 or int8";
   std::optional<step::KvType> type = step::symbolizeKvType(kv);
   if (!type)
-    return getOperation().emitError("unknown kv '") << kv << "'; expected f32 or bf16";
+    return getOperation().emitError("unknown kv '") << kv << "'; expected f32, bf16 or q8";
   options.kv = *type;
   options.tiles = tiles;
   if (tiles && options.chunk > kTileRowGroup) // tiles hold rows by 32

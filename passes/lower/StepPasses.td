@@ -36,7 +36,7 @@ def GemmaToStep : Pass<"gemma-to-step", "::mlir::ModuleOp"> {
     Option<"chunk", "chunk", "int64_t", "128", "rows of a prefill step, at most the context">,
     Option<"batch", "batch", "int64_t", "1", "sequences of a step">,
     Option<"compute", "compute", "std::string", "\"bf16\"", "activations inside products: f32, bf16 or int8">,
-    Option<"kv", "kv", "std::string", "\"bf16\"", "elements of the caches: f32 or bf16">,
+    Option<"kv", "kv", "std::string", "\"bf16\"", "elements of the caches: f32, bf16 or q8">,
     Option<"tiles", "tiles", "bool", "false", "products of many rows read bf16 tiles (for a matrix unit)">];
   let statistics = [
     Statistic<"numPhases", "phases", "phases made">,

@@ -41,7 +41,8 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
   Option<step::KvType> kv{*this, "kv", llvm::cl::desc("elements of the caches"),
                           llvm::cl::init(step::KvType::BF16),
                           llvm::cl::values(clEnumValN(step::KvType::F32, "f32", "f32"),
-                                           clEnumValN(step::KvType::BF16, "bf16", "bf16"))};
+                                           clEnumValN(step::KvType::BF16, "bf16", "bf16"),
+                                           clEnumValN(step::KvType::Q8, "q8", "int8, a scale per 32"))};
   Option<bool> tiles{*this, "tiles", llvm::cl::desc("products of many rows read bf16 tiles"),
                      llvm::cl::init(false)};
 };

@@ -82,7 +82,7 @@ private:
         step::CacheOp of = cache(access.cache.getValue());
         if (access.write)
           cost.bytes +=
-              (access.place.end - access.place.begin) * access.tile.width * elementBytes(of.getType());
+              (access.place.end - access.place.begin) * cacheRowBytes(of.getType(), access.tile.width);
       } else if (access.buffer && !access.isPrivate()) {
         addIntervals(access, touched[{access.buffer, access.write ? 1u : 0u}]);
       }
@@ -97,7 +97,7 @@ private:
   void countAttention(llvm::StringRef symbol, int64_t heads, int64_t window, int64_t halves) {
     step::CacheOp of = cache(symbol);
     const int64_t seen = positions(of, window), headDim = of.getHeadDim();
-    cost.bytes += halves * seen * headDim * static_cast<int64_t>(of.getHeads()) * elementBytes(of.getType());
+    cost.bytes += halves * seen * static_cast<int64_t>(of.getHeads()) * cacheRowBytes(of.getType(), headDim);
     cost.flops += heads * seen * (2 * headDim * halves + (halves == 2 ? 5 : 0));
   }
 

@@ -45,9 +45,10 @@ struct RunOptions {
                        clEnumValN(Compute::BF16, "bf16", "rounded to bf16"),
                        clEnumValN(Compute::I8, "int8",
                                   "integers with a scale for 32, where weights have 8 bits or fewer"))};
-  llvm::cl::opt<step::KvType> kv{
-      "kv", llvm::cl::desc("caches (step)"), llvm::cl::init(step::KvType::F32),
-      llvm::cl::values(clEnumValN(step::KvType::F32, "f32", ""), clEnumValN(step::KvType::BF16, "bf16", ""))};
+  llvm::cl::opt<step::KvType> kv{"kv", llvm::cl::desc("caches (step)"), llvm::cl::init(step::KvType::F32),
+                                 llvm::cl::values(clEnumValN(step::KvType::F32, "f32", ""),
+                                                  clEnumValN(step::KvType::BF16, "bf16", ""),
+                                                  clEnumValN(step::KvType::Q8, "q8", ""))};
   llvm::cl::opt<int64_t> context{"context", llvm::cl::desc("positions (step)"), llvm::cl::init(512)};
   llvm::cl::opt<int64_t> chunk{"chunk", llvm::cl::desc("tokens of a prefill step (step)"),
                                llvm::cl::init(32)};

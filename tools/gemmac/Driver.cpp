@@ -8,6 +8,7 @@
 #include "codegen/cpu/LowerToLLVM.h"
 #include "codegen/cpu/StepToCpu.h"
 #include "dialect/gemma/Gemma.h"
+#include "dialect/step/Layout.h"
 #include "dialect/step/Step.h"
 #include "frontend/Diagnostic.h"
 #include "frontend/GgmlBlocks.h"
@@ -165,7 +166,12 @@ llvm::Error Compilation::lower() {
                       llvm::Twine(checkpoint.config.maxPositions) + " positions");
   step.compute = compute == "f32" ? Compute::F32 : compute == "bf16" ? Compute::BF16 : Compute::I8;
   step.chooseChunk(target.amx, checkpoint.config.experts > 0);
-  step.kv = options.kv == "f32" ? step::KvType::F32 : step::KvType::BF16;
+  step.kv = *step::symbolizeKvType(options.kv); // Options.cpp lets no other through
+  for (const auto &layer : checkpoint.config.layers)
+    if (step.kv == step::KvType::Q8 && layer.headDim % kScaleGroup != 0)
+      return usageError("--kv=q8 has a scale for each " + llvm::Twine(kScaleGroup) +
+                        " inputs of a head, and the model's heads have " + llvm::Twine(layer.headDim) +
+                        "; use bf16 or f32");
   if (llvm::Error error =
           runPipeline("lowering to a step", [&](mlir::OpPassManager &pm) { buildStepPipeline(pm, step); }))
     return error;

@@ -32,7 +32,7 @@ struct Table {
   cl::opt<std::string> gpuArch{"gpu-arch", cl::desc("GPU architecture (not supported yet)"), cl::Hidden, cl::cat(category)};
   cl::opt<std::string> quantize{"quantize", cl::desc("weights: none (as stored), q8 or q4 (groups of 32)"), cl::init("none"), cl::cat(category)};
   cl::opt<std::string> compute{"compute", cl::desc("activations inside matmuls: f32, bf16 or int8 (default: int8 where weights have 8 bits or fewer, else bf16)"), cl::cat(category)};
-  cl::opt<std::string> kv{"kv", cl::desc("KV cache: f32 or bf16"), cl::init("bf16"), cl::cat(category)};
+  cl::opt<std::string> kv{"kv", cl::desc("KV cache: f32, bf16 or q8 (int8, a scale per 32)"), cl::init("bf16"), cl::cat(category)};
   cl::opt<std::string> context{"context", cl::desc("longest text in tokens (default: the model's, at most 8192)"), cl::value_desc("N"), cl::cat(category)};
   cl::opt<std::string> maxBatch{"max-batch", cl::desc("sequences at a time: 1"), cl::init("1"), cl::cat(category)};
   cl::opt<std::string> weights{"weights", cl::desc("where weights go: embed"), cl::init("embed"), cl::cat(category)};
@@ -75,7 +75,7 @@ static llvm::Error checkChoices(const Table &table) {
   const Choice choices[] = {
       {"target", table.target, {"cpu"}, {"cuda"}},
       {"quantize", table.quantize, {"none", "q8", "q4"}, {"fp8", "nvfp4"}},
-      {"kv", table.kv, {"f32", "bf16"}, {"q8", "q4"}},
+      {"kv", table.kv, {"f32", "bf16", "q8"}, {"q4"}},
       {"weights", table.weights, {"embed"}, {"external"}},
       {"emit", table.emit, {"exe", "obj", "asm", "llvm", "step", "fused", "gemma"}, {"ptx", "cubin"}},
   };

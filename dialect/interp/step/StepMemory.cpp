@@ -1,6 +1,7 @@
 #include "dialect/interp/step/StepMemory.h"
 
 #include "dialect/gemma/Quantize.h"
+#include "dialect/step/Layout.h"
 #include "dialect/step/StepAccess.h"
 #include "frontend/Diagnostic.h"
 
@@ -10,28 +11,43 @@ using namespace gemmac;
 
 CacheHalf::CacheHalf(step::CacheOp cache, step::Which which, uint8_t *data, int64_t batch)
     : heads(static_cast<int64_t>(cache.getHeads())), headDim(static_cast<int64_t>(cache.getHeadDim())),
-      slots(static_cast<int64_t>(cache.getSlots())),
-      elementBytes(cache.getType() == step::KvType::BF16 ? 2 : 4), isKey(which == step::Which::K),
-      isBF16(cache.getType() == step::KvType::BF16), data(data),
+      slots(static_cast<int64_t>(cache.getSlots())), type(cache.getType()), isKey(which == step::Which::K),
+      data(data), scales(data + batch * heads * slots * headDim),
       held(static_cast<size_t>(batch * heads * slots), -1) {}
 
 int64_t CacheHalf::bytes(step::CacheOp cache, int64_t batch) {
-  return batch * static_cast<int64_t>(cache.getHeads() * cache.getSlots() * cache.getHeadDim()) *
-         (cache.getType() == step::KvType::BF16 ? 2 : 4);
+  return batch * static_cast<int64_t>(cache.getHeads() * cache.getSlots()) *
+         cacheRowBytes(cache.getType(), static_cast<int64_t>(cache.getHeadDim()));
 }
 
 uint8_t *CacheHalf::element(int64_t seq, int64_t head, int64_t slot, int64_t i) const {
   int64_t matrix = (seq * heads + head) * slots * headDim;
   int64_t at = isKey ? (slot / 16 * headDim + i) * 16 + slot % 16 : slot * headDim + i;
-  return data + (matrix + at) * elementBytes;
+  return data + (matrix + at) * (type == step::KvType::F32 ? 4 : type == step::KvType::BF16 ? 2 : 1);
+}
+
+uint8_t *CacheHalf::scale(int64_t seq, int64_t head, int64_t slot, int64_t i) const {
+  return scales + ((seq * heads + head) * slots + slot) * (headDim / kScaleGroup * 2) + i / kScaleGroup * 2;
 }
 
 void CacheHalf::write(int64_t seq, int64_t head, int64_t pos, const float *values) {
   int64_t slot = pos % slots;
-  for (int64_t i = 0; i < headDim; ++i) {
-    uint16_t half = f32ToBF16(values[i]);
-    std::memcpy(element(seq, head, slot, i), isBF16 ? static_cast<const void *>(&half) : values + i,
-                static_cast<size_t>(elementBytes));
+  if (type == step::KvType::Q8) {
+    for (int64_t i = 0; i < headDim; i += kScaleGroup) {
+      int8_t q[kScaleGroup];
+      uint16_t scaleBits;
+      quantizeQ8(values + i, kScaleGroup, q, &scaleBits);
+      for (int64_t j = 0; j < kScaleGroup; ++j)
+        *element(seq, head, slot, i + j) = static_cast<uint8_t>(q[j]);
+      std::memcpy(scale(seq, head, slot, i), &scaleBits, 2);
+    }
+  } else {
+    for (int64_t i = 0; i < headDim; ++i) {
+      uint16_t half = f32ToBF16(values[i]);
+      const bool narrow = type == step::KvType::BF16;
+      std::memcpy(element(seq, head, slot, i), narrow ? static_cast<const void *>(&half) : values + i,
+                  narrow ? 2 : 4);
+    }
   }
   held[static_cast<size_t>((seq * heads + head) * slots + slot)] = pos;
 }
@@ -41,11 +57,21 @@ bool CacheHalf::read(int64_t seq, int64_t head, int64_t pos, float *values) cons
   if (held[static_cast<size_t>((seq * heads + head) * slots + slot)] != pos)
     return false;
   for (int64_t i = 0; i < headDim; ++i) {
+    const uint8_t *from = element(seq, head, slot, i);
     uint16_t half;
-    std::memcpy(isBF16 ? static_cast<void *>(&half) : values + i, element(seq, head, slot, i),
-                static_cast<size_t>(elementBytes));
-    if (isBF16)
+    switch (type) {
+    case step::KvType::F32:
+      std::memcpy(values + i, from, 4);
+      break;
+    case step::KvType::BF16:
+      std::memcpy(&half, from, 2);
       values[i] = bf16ToF32(half);
+      break;
+    case step::KvType::Q8:
+      std::memcpy(&half, scale(seq, head, slot, i), 2);
+      values[i] = static_cast<float>(static_cast<int8_t>(*from)) * f16ToF32(half);
+      break;
+    }
   }
   return true;
 }

@@ -26,7 +26,8 @@ struct BufferView {
   }
 };
 
-/// One half of a cache: [batch][heads][slots / 16][head_dim][16] (K) or [batch][heads][slots][head_dim] (V).
+/// One half of a cache: [batch][heads][slots / 16][head_dim][16] (K) or [batch][heads][slots][head_dim] (V),
+/// of q8 with all scales behind the values. As many bytes as generated code has, in an order of its own.
 /// Knows which position each slot holds, so that reading one that was overwritten is an error and not a wrong
 /// number.
 class CacheHalf {
@@ -39,10 +40,12 @@ public:
 
 private:
   uint8_t *element(int64_t seq, int64_t head, int64_t slot, int64_t i) const;
+  uint8_t *scale(int64_t seq, int64_t head, int64_t slot, int64_t i) const;
 
-  int64_t heads, headDim, slots, elementBytes;
-  bool isKey, isBF16;
-  uint8_t *data;
+  int64_t heads, headDim, slots;
+  step::KvType type;
+  bool isKey;
+  uint8_t *data, *scales;
   std::vector<int64_t> held; ///< [batch][heads][slots] position, -1 for none
 };
 

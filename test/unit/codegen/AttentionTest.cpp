@@ -75,6 +75,22 @@ struct History {
   }
 };
 
+/// n values as a cache of `type` holds them.
+std::vector<double> held(const float *x, int64_t n, const std::string &type) {
+  std::vector<double> values(x, x + n);
+  if (type == "bf16")
+    for (double &value : values)
+      value = bf16ToF32(f32ToBF16(static_cast<float>(value)));
+  for (int64_t i = 0; type == "q8" && i < n; i += kQuantGroup) {
+    int8_t q[kQuantGroup];
+    uint16_t scale;
+    quantizeQ8(x + i, kQuantGroup, q, &scale);
+    for (int64_t j = 0; j < kQuantGroup; ++j)
+      values[static_cast<size_t>(i + j)] = static_cast<double>(q[j]) * f16ToF32(scale);
+  }
+  return values;
+}
+
 void checkAttention(const std::string &target, Shape s, const std::string &type, bool whole) {
   std::string what = target + " " + type + (whole ? " whole" : " in phases") +
                      " dim=" + std::to_string(s.dim) + " window=" + std::to_string(s.window);
@@ -90,12 +106,7 @@ void checkAttention(const std::string &target, Shape s, const std::string &type,
     int64_t live = position % 3 == 0 ? rows : 2;
     std::vector<float> q = a.program.fill(a.q), k = a.program.fill(a.k), v = a.program.fill(a.v, 3);
     auto stored = [&](const std::vector<float> &x, int64_t row) {
-      std::vector<double> values;
-      for (int64_t i = 0; i < s.kvHeads * s.dim; ++i) {
-        float value = x[static_cast<size_t>(row * s.kvHeads * s.dim + i)];
-        values.push_back(type == "bf16" ? bf16ToF32(f32ToBF16(value)) : value);
-      }
-      return values;
+      return held(x.data() + row * s.kvHeads * s.dim, s.kvHeads * s.dim, type);
     };
     for (int64_t r = 0; r < live; ++r) {
       history.k.push_back(stored(k, r));
@@ -117,12 +128,14 @@ TEST_P(AttentionOps, Full) {
   auto [target, whole] = GetParam();
   checkAttention(target, {4, 2, 32, 0, 64, 60}, "f32", whole);
   checkAttention(target, {3, 1, 24, 0, 48, 40}, "bf16", whole);
+  checkAttention(target, {4, 2, 64, 0, 64, 60}, "q8", whole);
 }
 TEST_P(AttentionOps, SlidingWindowOnARing) {
   auto [target, whole] = GetParam();
   checkAttention(target, {2, 1, 16, 20, 32, 100}, "bf16", whole); // window - 1 + 5 rows = 24 <= 32 slots
   checkAttention(target, {4, 4, 80, 17, 32, 90}, "f32", whole);
   checkAttention(target, {8, 1, 256, 8, 16, 64}, "bf16", whole);
+  checkAttention(target, {6, 2, 96, 20, 32, 100}, "q8", whole);
 }
 
 std::string attentionName(const testing::TestParamInfo<std::tuple<std::string, bool>> &info) {

@@ -111,7 +111,8 @@ void TestProgram::vec(const std::string &name, const std::vector<float> &values)
 
 std::pair<Buffer, Buffer> TestProgram::cache(const std::string &name, int64_t heads, int64_t headDim,
                                              int64_t window, int64_t slots, const std::string &type) {
-  int64_t bytes = (heads * slots * headDim * (type == "f32" ? 4 : 2) + 63) / 64 * 64;
+  const int64_t row = type == "f32" ? headDim * 4 : type == "bf16" ? headDim * 2 : headDim + headDim / 16;
+  int64_t bytes = (heads * slots * row + 63) / 64 * 64;
   Buffer k{"", "", arenaSize, 1, bytes}, v{"", "", arenaSize + bytes, 1, bytes};
   symbols += "  step.cache @" + name + " " + type + " {heads = " + std::to_string(heads) +
              ", head_dim = " + std::to_string(headDim) + ", window = " + std::to_string(window) +

@@ -16,6 +16,14 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 
 // -----
 
+// cache_c1_q8
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  // expected-error @+1 {{'step.cache' op head_dim is 48 with q8 elements, expected a multiple of 32}}
+  step.cache @kv q8 {heads = 1, head_dim = 48, window = 0, slots = 48}
+}
+
+// -----
+
 // cache_c2
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.cache' op slots is 40, expected a positive multiple of 16}}
