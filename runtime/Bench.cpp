@@ -77,6 +77,14 @@ BenchRow benchRow(Session &session, const Manifest &manifest, int64_t prompt, in
   return row;
 }
 
+/// The start of the step, the end of each barrier, the end of the step.
+static std::vector<int64_t> leaves(const WorkerTimes &worker) {
+  std::vector<int64_t> times;
+  for (size_t i = 0; i < worker.ns.size(); i += 2)
+    times.push_back(worker.ns[i]);
+  return times;
+}
+
 std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool prefill, int64_t depth,
                                    int64_t steps) {
   const PhaseList &list = prefill ? m.prefillPhases : m.phases;
@@ -97,12 +105,13 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool pre
   };
   step(0);
   std::vector<PhaseTime> phases(n + 1);
-  std::vector<int64_t> times; // the start of the step, each barrier, the end
-  times.reserve(2 * n + 16);
-  session.pool().setProfile(&times);
+  std::vector<WorkerTimes> workers(static_cast<size_t>(session.pool().workers()));
+  workers[0].ns.reserve(2 * n + 16);
+  session.pool().setTimes(&workers);
   for (int64_t s = 1; s <= steps && !interrupted(); ++s) {
-    times.clear();
+    workers[0].ns.clear();
     step(s);
+    const std::vector<int64_t> times = leaves(workers[0]);
     if (times.size() != n + 1 &&
         times.size() != n + 2) // the last phase may or may not have a barrier of its own
       throw Failure(kLacking,
@@ -112,7 +121,7 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool pre
       phases[i].seconds += static_cast<double>(times[i + 1] - times[i]) * 1e-9 / static_cast<double>(steps);
     phases[n].seconds += static_cast<double>(times.back() - times[0]) * 1e-9 / static_cast<double>(steps);
   }
-  session.pool().setProfile(nullptr);
+  session.pool().setTimes(nullptr);
   if (interrupted())
     throw Interrupted();
   for (size_t i = 0; i < n; ++i) {

@@ -72,6 +72,7 @@ static json rowJson(const Program &p, const Options &o, const BenchRow &row, con
           {"n_batch", m.prefillNone.rows},
           {"n_ubatch", m.prefillNone.rows},
           {"n_threads", o.workers},
+          {"bound_cpus", thisMachine().pinned(o.workers, o.pin)},
           {"type_k", m.kv},
           {"type_v", m.kv},
           {"n_gpu_layers", 0},
@@ -121,6 +122,7 @@ static std::string markdown(const Program &p, const Options &o, const std::vecto
          format("%*.2f \xC2\xB1 %.2f", 13 - static_cast<int>(format("%.2f", row.deviationRate()).size()) + 4,
                 row.meanRate(), row.deviationRate()));
   s += cat("\ncpu: ", cpuName(), "; march ", joined(m.march), "; gemmac ", m.version, "\n");
+  s += cat("workers: ", workersText(thisMachine(), o), "\n");
   s += format("time to first token: %.1f ms\n", f.firstTokenSeconds * 1e3);
   s += format("memory: peak resident %.1f MiB, anonymous %.1f MiB\n",
               static_cast<double>(f.memory.peakResident) / (1 << 20),
@@ -242,7 +244,8 @@ int benchCommand(const Program &p, const Options &o) {
   const Manifest &m = p.manifest;
   const int64_t context = contextOf(p, o);
   checkRows(m, o, context);
-  Session session(m, p.payload.mapWeights(o.hugePages), o.workers, context);
+  Session session(m, p.payload.mapWeights(o.hugePages), o.workers, context,
+                  thisMachine().pinned(o.workers, o.pin));
   if (o.phases)
     return phasesCommand(p, o, session);
   BenchFacts facts;

@@ -24,7 +24,7 @@ public:
       : program_(program), options_(options), tokenizer_(program.payload.tokenizer()),
         conversation_(program, options, tokenizer_),
         session_(program.manifest, program.payload.mapWeights(options.hugePages), options.workers,
-                 contextOf(program, options)),
+                 contextOf(program, options), thisMachine().pinned(options.workers, options.pin)),
         sampler_(samplingOf(program.manifest.sampling, options), program.manifest.vocab,
                  program.manifest.softcap, program.manifest.suppress) {}
 

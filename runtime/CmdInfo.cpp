@@ -41,7 +41,7 @@ static std::string planText(const json &plan) {
   return s;
 }
 
-static std::string infoText(const Program &p, const json &j) {
+static std::string infoText(const Program &p, const Options &o, const json &j) {
   const Manifest &m = p.manifest;
   char share[32];
   std::snprintf(share, sizeof share, "%.0f %%", 100 * j["huge_page_share"].get<double>());
@@ -50,6 +50,7 @@ static std::string infoText(const Program &p, const json &j) {
   s += cat("quantize: ", m.quantize, ", compute ", m.compute, ", kv ", m.kv, "\n");
   s += cat("target: ", m.target, ", march ", join(m.march), ", needs ", join(m.features), "\n");
   s += cat("this machine: ", cpuName(), ", lacks ", join(missingFeatures(m.features)), "\n");
+  s += cat("workers: ", workersText(thisMachine(), o), "\n");
   s += cat("context: ", m.context, ", window ", m.window, ", prefill rows ", m.prefillNone.rows, "\n");
   s += cat("fusions: ", j.contains("fusions") ? join(j["fusions"].get<std::vector<std::string>>()) : "none",
            "\n");
@@ -76,13 +77,16 @@ int infoCommand(const Program &p, const Options &o) {
   j["huge_page_share"] = p.payload.hugePageShare(/*sample=*/true);
   j["missing_features"] = missingFeatures(p.manifest.features);
   j["cpu"] = cpuName();
+  j["workers"] = o.workers;
+  j["bound_cpus"] = thisMachine().pinned(o.workers, o.pin);
+  j["cpu_places"] = thisMachine().text();
   for (const Section &s : p.payload.sections()) {
     char hash[40];
     std::snprintf(hash, sizeof hash, "%016llx%016llx", static_cast<unsigned long long>(s.hash[1]),
                   static_cast<unsigned long long>(s.hash[0]));
     j["sections"].push_back({{"name", s.name}, {"offset", s.offset}, {"bytes", s.bytes}, {"xxh3", hash}});
   }
-  writeOut(o.json ? j.dump(1) + "\n" : infoText(p, j));
+  writeOut(o.json ? j.dump(1) + "\n" : infoText(p, o, j));
   return kDone;
 }
 

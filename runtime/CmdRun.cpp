@@ -74,7 +74,7 @@ int runCommand(const Program &program, const Options &o) {
   const Tokenizer tokenizer(program.payload.tokenizer());
   const std::vector<int32_t> prompt = promptIds(program, o, tokenizer);
   const char *weights = program.payload.mapWeights(o.hugePages);
-  Session session(m, weights, o.workers, contextOf(program, o));
+  Session session(m, weights, o.workers, contextOf(program, o), thisMachine().pinned(o.workers, o.pin));
   const SamplingParams params = samplingOf(m.sampling, o);
   Sampler sampler(params, m.vocab, m.softcap, m.suppress);
   GenerateOptions options;
@@ -115,7 +115,8 @@ int logitsCommand(const Program &program, const Options &o) {
   const Manifest &m = program.manifest;
   const Tokenizer tokenizer(program.payload.tokenizer());
   const std::vector<int32_t> ids = promptIds(program, o, tokenizer);
-  Session session(m, program.payload.mapWeights(o.hugePages), o.workers, contextOf(program, o));
+  Session session(m, program.payload.mapWeights(o.hugePages), o.workers, contextOf(program, o),
+                  thisMachine().pinned(o.workers, o.pin));
   NpyWriter file(o.output, o.all ? static_cast<int64_t>(ids.size()) : 0, m.vocab);
   bool finite = true;
   auto write = [&](int64_t, const float *row) {
@@ -154,7 +155,8 @@ int perplexityCommand(const Program &program, const Options &o) {
   const int64_t windows = std::min(most, o.windows.value_or(most));
   if (windows < o.windows.value_or(windows))
     note(cat("the text has only ", most, " windows of ", o.window, " tokens"));
-  Session session(m, program.payload.mapWeights(o.hugePages), o.workers, m.context);
+  Session session(m, program.payload.mapWeights(o.hugePages), o.workers, m.context,
+                  thisMachine().pinned(o.workers, o.pin));
   const double result =
       perplexity(session, m, std::move(ids), o.window, windows, [&](int64_t w, double soFar) {
         std::fprintf(stderr, "[%lld/%lld] %.4f\n", static_cast<long long>(w + 1),

@@ -7,7 +7,6 @@
 #include <cpuid.h>
 #include <cstdint>
 #include <cstring>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -157,21 +156,6 @@ void requireFeatures(const std::vector<std::string> &features) {
     throw Failure(kLacking,
                   cat("the kernel refuses the AMX tile registers (arch_prctl: ", std::strerror(errno),
                       "); it needs Linux 5.16, or compile with a --march without AMX"));
-}
-
-int affinityCpus() {
-  // The kernel refuses masks smaller than its own: grow until it fits.
-  for (int cpus = 1024; cpus <= 1 << 20; cpus *= 4) {
-    cpu_set_t *set = CPU_ALLOC(cpus);
-    if (!set)
-      return 1;
-    const size_t bytes = CPU_ALLOC_SIZE(cpus);
-    const int n = sched_getaffinity(0, bytes, set) == 0 ? CPU_COUNT_S(bytes, set) : 0;
-    CPU_FREE(set);
-    if (n > 0)
-      return n;
-  }
-  return 1;
 }
 
 std::string cpuName() {

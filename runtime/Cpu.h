@@ -15,8 +15,6 @@ std::vector<std::string> missingFeatures(const std::vector<std::string> &feature
 /// them. Before any worker starts: permission is inherited by threads made later.
 void requireFeatures(const std::vector<std::string> &features);
 
-/// Number of CPUs in this process's affinity mask, at least 1.
-int affinityCpus();
 /// The brand string of the CPU, for reports.
 std::string cpuName();
 

@@ -2,9 +2,7 @@
 // parsed here and not by CLI11, which takes "" for 0 and says less.
 #include "runtime/Options.h"
 
-#include "runtime/Cpu.h"
 #include "runtime/Failure.h"
-#include "runtime/Pool.h"
 
 #include <CLI/CLI.hpp>
 
@@ -51,6 +49,18 @@ static std::vector<int64_t> parseList(const std::string &flag, const std::string
   }
 }
 
+/// Refuses what cannot be meant: a worker waits for all others at each barrier, so many more than CPUs only
+/// wait.
+static int parseWorkers(const std::string &text, const Topology &machine) {
+  int count = 0;
+  const char *end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, count);
+  if (error != std::errc() || stop != end || count < 1 || count > mostWorkers(machine))
+    usage(cat("-t,--threads: found '", text, "', expected an integer in 1..", mostWorkers(machine),
+              ": this process may use ", machine.cpus.size(), machine.cpus.size() == 1 ? " CPU" : " CPUs"));
+  return count;
+}
+
 std::vector<int32_t> parseIds(const std::string &flag, const std::string &text) {
   // Forgives the brackets of --print-ids, and blanks beside commas: "2 5" is not 25.
   std::string_view list = trim(text);
@@ -95,8 +105,19 @@ public:
   void session(bool withContext) {
     if (withContext)
       number<int64_t>("-c,--ctx", "context in tokens, at most what was compiled", o_.context, 1, INT32_MAX);
-    number<int>("-t,--threads", "workers (default: the CPUs this process may use)", o_.workers, 1,
-                kMaxWorkers);
+    workers();
+    hugePages();
+  }
+  void workers() {
+    value("-t,--threads", "workers (default: the physical cores this process may use)",
+          [&o = o_](const std::string &s) { o.workers = parseWorkers(s, thisMachine()); });
+    value("--pin", "auto|on|off: whether each worker is bound to a CPU", [&o = o_](const std::string &s) {
+      if (s != "auto" && s != "on" && s != "off")
+        usage(cat("--pin: found '", s, "', expected auto, on or off"));
+      o.pin = s == "on" ? Pin::On : s == "off" ? Pin::Off : Pin::Auto;
+    });
+  }
+  void hugePages() {
     value("--hugepages", "auto|map|copy|off: how the weights get 2 MiB pages",
           [&o = o_](const std::string &s) {
             if (s != "auto" && s != "map" && s != "copy" && s != "off")
@@ -229,6 +250,7 @@ void declare(CLI::App &app, Options &o, bool &dash) {
     break;
   case Command::Info:
     f.on("--json", "as JSON", o.json);
+    f.workers();
     break;
   case Command::Render:
   case Command::Tokenize:
@@ -251,6 +273,13 @@ void checkInput(const Options &o) {
 
 } // namespace
 
+std::string workersText(const Topology &machine, const Options &o) {
+  std::string cpus;
+  for (int cpu : machine.pinned(o.workers, o.pin))
+    cpus += cat(cpus.empty() ? "bound to CPU " : ",", cpu);
+  return cat(o.workers, " on ", machine.text(), "; ", cpus.empty() ? "not bound" : cpus);
+}
+
 static std::string helpOf(CLI::App &app, bool withCommands) {
   std::string text = app.help();
   if (withCommands) {
@@ -265,7 +294,7 @@ static std::string helpOf(CLI::App &app, bool withCommands) {
 Parsed parseCommandLine(int argc, const char *const *argv) {
   Parsed parsed;
   Options &o = parsed.options;
-  o.workers = std::min(affinityCpus(), kMaxWorkers);
+  o.workers = thisMachine().defaultWorkers();
   std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
   const Name *command = &kCommands[0];
   bool named = false;

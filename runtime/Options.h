@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/Payload.h"
+#include "runtime/Topology.h"
 
 #include <optional>
 #include <string>
@@ -24,7 +25,8 @@ struct Options {
   std::optional<bool> think;
   // Session.
   std::optional<int64_t> context;
-  int workers = 1; ///< default: the CPUs of the affinity mask
+  int workers = 1; ///< default: Topology::defaultWorkers
+  Pin pin = Pin::Auto;
   HugePages hugePages = HugePages::Auto;
   // Answer.
   std::optional<int64_t> limit;
@@ -45,6 +47,9 @@ struct Options {
   BenchFormat format = BenchFormat::Markdown;
   bool phases = false;
 };
+
+/// "2 of 2 CPUs, 2 cores, ..; not bound"
+std::string workersText(const Topology &machine, const Options &options);
 
 /// What to do: options, or a text to print (help).
 struct Parsed {

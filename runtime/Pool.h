@@ -12,12 +12,17 @@
 
 namespace gemmac::rt {
 
-constexpr int kMaxWorkers = 1024;
+/// When one worker worked: the start of the step, then of each barrier (the last ends the step) when it came
+/// and when it went on; ns of the steady clock. Nothing is noted beyond the capacity.
+struct alignas(64) WorkerTimes {
+  std::vector<int64_t> ns;
+};
 
 class Pool {
 public:
-  /// Fails with exit 3 if the system refuses a thread.
-  explicit Pool(int workers);
+  /// Worker w is bound to cpus[w], the caller until the pool goes; empty: nobody is. Fails with exit 3 if the
+  /// system refuses a thread or a binding.
+  explicit Pool(int workers, std::vector<int> cpus = {});
   Pool(const Pool &) = delete;
   ~Pool();
 
@@ -30,23 +35,25 @@ public:
   /// Returns once every worker has called it; writes before it are visible after it.
   void barrier(int64_t worker);
 
-  /// While set, worker 0 notes the time (ns, steady clock) at the start of a step and after each barrier, as
-  /// far as the vector's capacity goes.
-  void setProfile(std::vector<int64_t> *times) { profile_ = times; }
+  /// While set, each worker notes its times; one entry for each worker. Null: off.
+  void setTimes(std::vector<WorkerTimes> *times) { times_ = times; }
 
 private:
   void serve(int worker);
   void work(int worker);
   void arrive();
+  void note(int64_t worker);
   void stop();
 
   const int workers_;
-  int spins_;
+  const std::vector<int> cpus_;
+  std::vector<int> before_; ///< the caller's affinity
+  int64_t spinNs_;
   GmEntry entry_ = nullptr;
   GmStep proto_ = {};
   uint64_t scratchStride_ = 0;
   bool quit_ = false;
-  std::vector<int64_t> *profile_ = nullptr;
+  std::vector<WorkerTimes> *times_ = nullptr;
   std::vector<std::thread> threads_;
   // Written by one side and polled by all others: a cache line each.
   alignas(64) std::atomic<uint32_t> epoch_{0};      ///< one more for each step

@@ -5,6 +5,7 @@
 #include "runtime/Failure.h"
 #include "runtime/Output.h"
 #include "runtime/Signals.h"
+#include "runtime/Topology.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -171,8 +172,10 @@ static int runProgram(int argc, const char *const *argv, const GmModel &model,
     writeOut(*parsed.print);
     return kDone;
   }
-  if (runsTheModel(parsed.options.command))
+  if (runsTheModel(parsed.options.command)) {
     requireFeatures(manifest.features);
+    interleaveMemory(thisMachine());
+  }
   installSignals(runsTheModel(parsed.options.command));
   Payload payload(payloadPath);
   return dispatch({start, argc > 0 ? argv[0] : "", manifest, payload}, parsed.options);

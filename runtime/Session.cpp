@@ -24,11 +24,12 @@ static uint64_t scratchStride(const Manifest &m) {
   return roundUp(std::max<uint64_t>(m.scratchBytes, 64), 4096);
 }
 
-Session::Session(const Manifest &manifest, const char *weights, int workers, int64_t context)
+Session::Session(const Manifest &manifest, const char *weights, int workers, int64_t context,
+                 std::vector<int> cpus)
     : manifest_(manifest), context_(context), counterBytes_(counterBytes(manifest)),
       scratchStride_(scratchStride(manifest)),
       arena_(Region::anonymous(manifest.arenaBytes, true, "the arena (activations and KV caches)")),
-      pool_(workers) {
+      pool_(workers, std::move(cpus)) {
   const uint64_t idBytes = roundUp(static_cast<uint64_t>(mostRows(manifest)) * sizeof(int32_t), 64);
   const uint64_t head = roundUp(counterBytes_ + 2 * idBytes, 4096);
   uint64_t scratch = 0, total = 0;

@@ -13,8 +13,9 @@ namespace gemmac::rt {
 
 class Session {
 public:
-  /// `weights` outlives the session. `context` (<= manifest's) is the most tokens it accepts.
-  Session(const Manifest &manifest, const char *weights, int workers, int64_t context);
+  /// `weights` outlives the session. `context` (<= manifest's) is the most tokens it accepts. `cpus`: Pool's.
+  Session(const Manifest &manifest, const char *weights, int workers, int64_t context,
+          std::vector<int> cpus = {});
 
   /// Forgets every token. KV need not be cleared: a step reads only slots of positions it has seen.
   void reset() { position_ = written_ = 0; }

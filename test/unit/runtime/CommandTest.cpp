@@ -109,6 +109,8 @@ TEST_F(Exe, outputsSpareInputsAndLinks) {
 TEST_F(Exe, wrongUseIsExit2) {
   expectFailure(run({"-p", "a", "-t", "0"}), 2, "--threads");
   expectFailure(run({"-p", "a", "-c", "201"}), 2, "--context=201");
+  expectFailure(run({"--ids", "2", "-t", std::to_string(thisMachine().cpus.size() + 1), "--pin=on"}), 2,
+                "--pin=on: found ");
   expectFailure(run({"serve"}), 2, "'serve' is not supported yet");
 }
 
@@ -160,7 +162,8 @@ TEST_F(Exe, infoAndVerify) {
   EXPECT_EQ(j["sections"].size(), 2u);
   EXPECT_TRUE(j["huge_page_share"].is_number());
   const std::string text = run({"info"}).out;
-  for (const char *word : {"fake", "fusions: norm", "2 MiB pages", "oldest glibc: 2.34", "cache layers.0"})
+  for (const char *word :
+       {"fake", "fusions: norm", "2 MiB pages", "oldest glibc: 2.34", "cache layers.0", "workers: "})
     EXPECT_NE(text.find(word), std::string::npos) << word;
   EXPECT_EQ(run({"verify"}).out.compare(0, 3, "ok:"), 0);
   std::string bad = slurp(dir / "exe");

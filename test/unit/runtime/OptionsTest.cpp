@@ -1,7 +1,6 @@
 // The command line: defaults, and that every wrong use is exit 2 with the flag, what was found and what was
 // expected.
 #include "runtime/Options.h"
-#include "runtime/Cpu.h"
 #include "runtime/Failure.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +17,7 @@ TEST(Options, defaults) {
   const Options o = parse({"-p", "hi"}).options;
   EXPECT_EQ(o.command, Command::Run);
   EXPECT_EQ(*o.prompt, "hi");
-  EXPECT_EQ(o.workers, affinityCpus());
+  EXPECT_EQ(o.workers, thisMachine().defaultWorkers());
   EXPECT_FALSE(o.limit || o.seed || o.temperature || o.context);
   EXPECT_TRUE(o.perf);
 }
@@ -109,9 +108,12 @@ TEST(Options, wrongUseIsNamed) {
   } cases[] = {
       {{}, "expected a prompt"},
       {{"-p", "a", "--ids", "2"}, "only one of"},
-      {{"-p", "a", "-t", "0"}, "found '0', expected an integer in 1..1024"},
+      {{"-p", "a", "-t", "0"}, "-t,--threads: found '0', expected an integer in 1.."},
       {{"-p", "a", "-t", "-3"}, "found '-3'"},
-      {{"-p", "a", "-t", "1025"}, "found '1025'"},
+      {{"-p", "a", "-t", "1025"}, "found '1025', expected an integer in 1.."},
+      {{"-p", "a", "-t", "99999999999999999999"}, "this process may use "},
+      {{"-p", "a", "-t", "1.5"}, "found '1.5'"},
+      {{"-p", "a", "--pin", "yes"}, "--pin: found 'yes', expected auto, on or off"},
       {{"-p", "a", "-t", "two"}, "found 'two'"},
       {{"-p", "a", "-t", ""}, "found ''"},
       {{"-p", "a", "-t", "2x"}, "found '2x'"},

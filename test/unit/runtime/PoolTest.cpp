@@ -1,5 +1,7 @@
 // Pool: every worker runs, barriers order writes and reads, with few and with more workers than CPUs.
 #include "runtime/Pool.h"
+#include "runtime/Failure.h"
+#include "runtime/Topology.h"
 
 #include <gtest/gtest.h>
 
@@ -50,20 +52,48 @@ TEST_P(PoolOf, runsEveryWorkerBetweenBarriers) {
 
 INSTANTIATE_TEST_SUITE_P(Workers, PoolOf, testing::Values(1, 2, 3, 7, 16));
 
-TEST(Pool, profileNotesEachBarrier) {
+TEST(Pool, eachWorkerNotesItsTimes) {
   Pool pool(2);
   Shared shared = {};
   GmStep proto = {};
   proto.arena = reinterpret_cast<char *>(&shared);
   proto.rows = 2;
-  std::vector<int64_t> times;
-  times.reserve(2 * kRounds + 2);
-  pool.setProfile(&times);
+  constexpr size_t kTimes = 1 + 2 * (2 * kRounds + 1); // start; coming and going of each barrier and the end
+  std::vector<WorkerTimes> times(2);
+  for (WorkerTimes &worker : times)
+    worker.ns.reserve(kTimes);
+  pool.setTimes(&times);
   pool.run(ring, proto, 0);
-  ASSERT_EQ(times.size(), 2u * kRounds + 2);
-  EXPECT_TRUE(std::is_sorted(times.begin(), times.end()));
+  for (const WorkerTimes &worker : times) {
+    ASSERT_EQ(worker.ns.size(), kTimes);
+    EXPECT_TRUE(std::is_sorted(worker.ns.begin(), worker.ns.end()));
+  }
+  for (size_t i = 1; i < kTimes; i += 2) // nobody leaves a barrier before all have come
+    EXPECT_LE(times[1].ns[i], times[0].ns[i + 1]) << i;
   pool.run(ring, proto, 0);
-  EXPECT_EQ(times.size(), 2u * kRounds + 2) << "never beyond its capacity";
+  EXPECT_EQ(times[1].ns.size(), kTimes) << "never beyond its capacity";
+  pool.setTimes(nullptr);
+  times[0].ns.clear();
+  pool.run(ring, proto, 0);
+  EXPECT_TRUE(times[0].ns.empty());
+}
+
+TEST(Pool, boundWorkersComputeAndTheCallerIsFreeAgain) {
+  const std::vector<int> before = affinityCpus();
+  {
+    Pool pool(static_cast<int>(before.size()), before);
+    EXPECT_EQ(affinityCpus(), (std::vector<int>{before[0]}));
+    Shared shared = {};
+    GmStep proto = {};
+    proto.arena = reinterpret_cast<char *>(&shared);
+    proto.rows = static_cast<int64_t>(before.size());
+    ASSERT_LE(proto.rows, 64);
+    pool.run(ring, proto, 0);
+    EXPECT_EQ(shared.wrong, 0);
+  }
+  EXPECT_EQ(affinityCpus(), before);
+  EXPECT_THROW(Pool(1, {100000}), Failure);
+  EXPECT_EQ(affinityCpus(), before);
 }
 
 TEST(Pool, comesAndGoesWithoutAStep) {
