@@ -1,6 +1,7 @@
 // See Manifest.h.
 #include "codegen/Manifest.h"
 
+#include "codegen/cpu/EmitMachine.h"
 #include "dialect/gemma/Gemma.h"
 #include "dialect/step/Layout.h"
 #include "frontend/Diagnostic.h"
@@ -43,12 +44,27 @@ static Object samplingDefaults(const GenerationConfig &config) {
                 {"min_p", config.minP},         {"repeat_penalty", config.repeatPenalty}};
 }
 
+/// Positions that a row sees in the phase's attention once the caches are full; 0 if it has none.
+static int64_t positionsOf(step::PhaseOp phase, step::ProgramOp program) {
+  int64_t most = 0;
+  phase.walk([&](step::AttentionOp op) {
+    auto cache = program.lookupSymbol<step::CacheOp>(op.getCache());
+    auto seen = static_cast<int64_t>(program.getContext());
+    for (uint64_t window : {cache.getWindow(), op.getWindow()})
+      if (window > 0)
+        seen = std::min(seen, static_cast<int64_t>(window));
+    most = std::max(most, seen);
+  });
+  return most;
+}
+
 /// One entry of "entries"; phase names and costs of decode and of a full prefill step go into the manifest.
-static Object describeEntry(step::EntryOp entry, Object &manifest) {
+static Object describeEntry(step::EntryOp entry, step::ProgramOp program, Object &manifest) {
   Object result{{"rows", entry.getRows()}};
-  Array names, bytes, flops;
+  Array names, bytes, flops, positions;
   for (auto phase : entry.getOps<step::PhaseOp>()) {
     names.push_back(phase.getName());
+    positions.push_back(positionsOf(phase, program));
     const auto more = static_cast<int64_t>(entry.getRows()) - 1;
     bytes.push_back(static_cast<int64_t>(phase.getBytes()) +
                     more * static_cast<int64_t>(phase.getRowBytes()));
@@ -67,6 +83,9 @@ static Object describeEntry(step::EntryOp entry, Object &manifest) {
     manifest[prefix + "phases"] = std::move(names);
     manifest[prefix + "phase_bytes"] = std::move(bytes);
     manifest[prefix + "phase_flops"] = std::move(flops);
+    manifest[prefix + "phase_positions"] = std::move(positions);
+  } else {
+    manifest[(entry.getSymName() + "_phases").str()] = std::move(names);
   }
   return result;
 }
@@ -144,7 +163,7 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   manifest["scratch_bytes"] = memory.scratch;
   Object entries;
   for (auto entry : program.getOps<step::EntryOp>()) {
-    Object one = describeEntry(entry, manifest);
+    Object one = describeEntry(entry, program, manifest);
     phases = std::max(phases, *one.getInteger("phases"));
     entries[entry.getSymName()] = std::move(one);
   }
@@ -165,20 +184,26 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   manifest["fusions"] = toArray(options.fusions);
   manifest["notes"] = toArray(checkpoint.notes);
   manifest["plan"] = describePlan(program, memory);
+  Array peaks;
+  for (const Peak &peak : peaksOf(target))
+    peaks.push_back(Object{{"kind", peak.kind}, {"flops", peak.flops}});
+  manifest["peaks"] = std::move(peaks);
+  manifest["decode_peak"] = productKind(target, options.compute, /*manyRows=*/false);
+  manifest["prefill_peak"] = productKind(target, options.compute, /*manyRows=*/true);
   return manifest;
 }
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::ProgramOp program,
-                                                                    llvm::StringRef manifest) {
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+emitModelObject(step::ProgramOp program, const Target &target, llvm::StringRef manifest) {
   llvm::LLVMContext context;
   llvm::Module module("gm_model", context);
   llvm::Triple triple("x86_64-unknown-linux-gnu");
   std::string problem;
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, problem);
-  if (!target)
+  const llvm::Target *x86 = llvm::TargetRegistry::lookupTarget(triple, problem);
+  if (!x86)
     return machineError("the LLVM that gemmac runs with has no x86-64 target: " + problem);
   std::unique_ptr<llvm::TargetMachine> machine(
-      target->createTargetMachine(triple, "x86-64", "", llvm::TargetOptions(), llvm::Reloc::PIC_));
+      x86->createTargetMachine(triple, "x86-64", "", llvm::TargetOptions(), llvm::Reloc::PIC_));
   module.setTargetTriple(triple);
   module.setDataLayout(machine->createDataLayout());
   module.setPICLevel(llvm::PICLevel::BigPIC);
@@ -191,14 +216,20 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::Progra
   auto *entryType = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer}, false);
   llvm::SmallVector<llvm::Constant *> fields = {llvm::ConstantInt::get(word, GM_ABI_VERSION), textGlobal,
                                                 llvm::ConstantInt::get(word, manifest.size())};
+  auto function = [&](const std::string &name) {
+    fields.push_back(llvm::Function::Create(entryType, llvm::GlobalValue::ExternalLinkage, name, module));
+  };
   for (const char *name : {"decode", "prefill_none", "prefill_last", "prefill_all"}) {
-    bool present = llvm::any_of(program.getOps<step::EntryOp>(),
-                                [&](step::EntryOp entry) { return entry.getSymName() == name; });
-    fields.push_back(
-        present ? static_cast<llvm::Constant *>(llvm::Function::Create(
-                      entryType, llvm::GlobalValue::ExternalLinkage, std::string("gm_entry_") + name, module))
-                : llvm::ConstantPointerNull::get(pointer));
+    if (llvm::any_of(program.getOps<step::EntryOp>(),
+                     [&](step::EntryOp entry) { return entry.getSymName() == name; }))
+      function(std::string("gm_entry_") + name);
+    else
+      fields.push_back(llvm::ConstantPointerNull::get(pointer));
   }
+  for (const Peak &peak : peaksOf(target))
+    function(peak.symbol);
+  while (fields.size() < 7 + GM_PEAKS) // version, manifest, its size, four entries
+    fields.push_back(llvm::ConstantPointerNull::get(pointer));
   llvm::Constant *model = llvm::ConstantStruct::getAnon(context, fields);
   new llvm::GlobalVariable(module, model->getType(), true, llvm::GlobalValue::ExternalLinkage, model,
                            "gm_model");

@@ -30,8 +30,8 @@ llvm::json::Object buildManifest(step::ProgramOp program, const Checkpoint &chec
                                  const ManifestOptions &options, CodeMemory memory);
 
 /// An object file that defines gm_model (runtime/Abi.h): the manifest's text and the addresses of
-/// gm_entry_<name>.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::ProgramOp program,
-                                                                    llvm::StringRef manifest);
+/// gm_entry_<name> and of the target's gm_peak_<kind>.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+emitModelObject(step::ProgramOp program, const Target &target, llvm::StringRef manifest);
 
 } // namespace gemmac

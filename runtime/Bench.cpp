@@ -77,13 +77,45 @@ BenchRow benchRow(Session &session, const Manifest &manifest, int64_t prompt, in
   return row;
 }
 
-/// The start of the step, the end of each barrier, the end of the step.
-static std::vector<int64_t> leaves(const WorkerTimes &worker) {
-  std::vector<int64_t> times;
-  for (size_t i = 0; i < worker.ns.size(); i += 2)
-    times.push_back(worker.ns[i]);
-  return times;
-}
+namespace {
+/// Watches steps with the clocks of the workers, beside whoever watches already.
+class PhaseClock : public StepObserver {
+public:
+  PhaseClock(Session &session, size_t most)
+      : session_(session), other_(session.observer()),
+        workers_(static_cast<size_t>(session.pool().workers())) {
+    workers_[0].ns.reserve(most);
+    session.observe(this);
+  }
+  ~PhaseClock() override { session_.observe(other_); }
+  void before() override {
+    workers_[0].ns.clear();
+    if (other_)
+      other_->before();
+    else
+      session_.pool().setTimes(&workers_);
+  }
+  void after(const Entry &entry, int64_t position, int64_t rows) override {
+    if (other_) {
+      workers_[0].ns = (*session_.pool().times())[0].ns;
+      other_->after(entry, position, rows);
+    }
+    session_.pool().setTimes(nullptr);
+  }
+  /// The start of the step, the end of each barrier, the end of the step.
+  std::vector<int64_t> leaves() const {
+    std::vector<int64_t> times;
+    for (size_t i = 0; i < workers_[0].ns.size(); i += 2)
+      times.push_back(workers_[0].ns[i]);
+    return times;
+  }
+
+private:
+  Session &session_;
+  StepObserver *other_;
+  std::vector<WorkerTimes> workers_;
+};
+} // namespace
 
 std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool prefill, int64_t depth,
                                    int64_t steps) {
@@ -105,13 +137,10 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool pre
   };
   step(0);
   std::vector<PhaseTime> phases(n + 1);
-  std::vector<WorkerTimes> workers(static_cast<size_t>(session.pool().workers()));
-  workers[0].ns.reserve(2 * n + 16);
-  session.pool().setTimes(&workers);
+  PhaseClock clock(session, 2 * n + 16);
   for (int64_t s = 1; s <= steps && !interrupted(); ++s) {
-    workers[0].ns.clear();
     step(s);
-    const std::vector<int64_t> times = leaves(workers[0]);
+    const std::vector<int64_t> times = clock.leaves();
     if (times.size() != n + 1 &&
         times.size() != n + 2) // the last phase may or may not have a barrier of its own
       throw Failure(kLacking,
@@ -121,7 +150,6 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool pre
       phases[i].seconds += static_cast<double>(times[i + 1] - times[i]) * 1e-9 / static_cast<double>(steps);
     phases[n].seconds += static_cast<double>(times.back() - times[0]) * 1e-9 / static_cast<double>(steps);
   }
-  session.pool().setTimes(nullptr);
   if (interrupted())
     throw Interrupted();
   for (size_t i = 0; i < n; ++i) {
@@ -195,6 +223,67 @@ double streamingRead(Session &session, uint64_t weightBytes) {
       best = std::max(best, static_cast<double>(blocks * kBlock) / since(start));
   }
   return best;
+}
+
+double seenShare(double positions, int64_t depth, int64_t rows) {
+  if (positions <= 0)
+    return 1;
+  double seen = 0;
+  for (int64_t r = 0; r < rows; ++r)
+    seen += std::min(positions, static_cast<double>(depth + r + 1));
+  return rows ? seen / (positions * static_cast<double>(rows)) : 0;
+}
+
+TokenCost tokenCost(const Manifest &m, bool prefill, int64_t depth, int64_t n) {
+  const PhaseList &list = prefill ? m.prefillPhases : m.phases;
+  if (list.bytes.empty() || list.flops.empty() || n <= 0)
+    return {};
+  const auto rows = static_cast<double>(prefill ? std::max<int64_t>(1, m.prefillNone.rows) : 1);
+  const double tokens = static_cast<double>(n), steps = std::ceil(tokens / rows);
+  TokenCost cost;
+  for (size_t i = 0; i < list.names.size(); ++i) {
+    const double share = list.positions.empty() ? 1 : seenShare(list.positions[i], depth, n);
+    cost.bytes += list.bytes[i] * share * steps / tokens; // a step that is not full reads the same weights
+    cost.flops += list.flops[i] * share / rows;
+  }
+  return cost;
+}
+
+/// A step function: f32, or pairs of bf16, in [1, 2); as bytes they are not zero either.
+static void fillOperands(const GmStep *step) {
+  Random random(static_cast<uint64_t>(step->worker) + 1);
+  auto *words = reinterpret_cast<uint32_t *>(step->scratch);
+  for (size_t i = 0; i < GM_PEAK_BYTES / sizeof *words; ++i)
+    words[i] = 0x3f803f80u | (static_cast<uint32_t>(random.next()) & 0x007f007fu);
+}
+
+std::vector<double> computePeaks(Session &session, const Manifest &m) {
+  constexpr double kSeconds = .02;
+  std::vector<double> rates;
+  if (!m.peaks.empty())
+    session.runOther(fillOperands, 1);
+  for (const Peak &peak : m.peaks) {
+    int64_t times = 1000;
+    double best = 0;
+    for (int pass = 0; pass < 5 && !interrupted(); ++pass) {
+      const auto start = Clock::now();
+      session.runOther(peak.run, times);
+      const double seconds = std::max(1e-9, since(start));
+      if (pass > 1) // the first two find out how long it takes
+        best = std::max(best, peak.flops * static_cast<double>(times) * session.pool().workers() / seconds);
+      times = std::clamp<int64_t>(static_cast<int64_t>(static_cast<double>(times) * kSeconds / seconds), 1,
+                                  100'000'000);
+    }
+    rates.push_back(best);
+  }
+  return rates;
+}
+
+double peakOf(const Manifest &m, const std::vector<double> &rates, const std::string &kind) {
+  for (size_t i = 0; i < rates.size(); ++i)
+    if (m.peaks[i].kind == kind)
+      return rates[i];
+  return 0;
 }
 
 } // namespace gemmac::rt

@@ -36,6 +36,21 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &manifest, b
 /// The same summed by kind: "layers.<n>.<kind>" -> "<kind>".
 std::vector<PhaseTime> byKind(const std::vector<PhaseTime> &phases);
 
+/// What a token moves and computes by the manifest's phases: of an answer (or, `prefill`, of a prompt) of `n`
+/// tokens from `depth` on. 0 where the manifest has no costs.
+struct TokenCost {
+  double bytes = 0, flops = 0;
+};
+TokenCost tokenCost(const Manifest &manifest, bool prefill, int64_t depth, int64_t n);
+/// Share of a phase's attention costs, which are for `positions`, that rows [depth, depth + rows) have.
+double seenShare(double positions, int64_t depth, int64_t rows);
+
+/// Floating-point (or integer) operations per second of all workers together, for each of the manifest's
+/// peaks: best of three runs of its generated loop on random operands in the first cache.
+std::vector<double> computePeaks(Session &session, const Manifest &manifest);
+/// That of `kind`; 0 if it is not among them.
+double peakOf(const Manifest &manifest, const std::vector<double> &rates, const std::string &kind);
+
 /// Bytes per second at which the workers read the weights' mapping, best of three passes; 0 if it is too
 /// small (less than 64 MiB: a cache would be measured).
 double streamingRead(Session &session, uint64_t weightBytes);

@@ -6,6 +6,7 @@
 #include "runtime/Cpu.h"
 #include "runtime/Failure.h"
 #include "runtime/Output.h"
+#include "runtime/Trace.h"
 
 #include <nlohmann/json.hpp>
 
@@ -39,9 +40,30 @@ static std::string joined(const std::vector<std::string> &list) {
 struct BenchFacts {
   double firstTokenSeconds = 0; ///< from main() to the first logits of the first row's prompt
   double readRate = 0;          ///< bytes per second, 0: not measured
+  std::vector<double> peaks;    ///< operations per second of each of the manifest's
   double hugePageShare = 0;
   MemoryUse memory;
 };
+
+/// A row against what the machine can do.
+struct Shares {
+  std::string kind;                      ///< of the products
+  double bytes = 0, flops = 0, peak = 0; ///< per second
+  double ofReading = 0, ofPeak = 0;      ///< 0: not known
+};
+
+static Shares sharesOf(const Manifest &m, const BenchRow &row, const BenchFacts &facts) {
+  const bool prompt = row.prompt > 0;
+  const TokenCost cost = tokenCost(m, prompt, row.depth, prompt ? row.prompt : row.answer);
+  Shares s;
+  s.kind = prompt ? m.prefillPeak : m.decodePeak;
+  s.bytes = cost.bytes * row.meanRate();
+  s.flops = cost.flops * row.meanRate();
+  s.peak = peakOf(m, facts.peaks, s.kind);
+  s.ofReading = facts.readRate > 0 ? s.bytes / facts.readRate : 0;
+  s.ofPeak = s.peak > 0 ? s.flops / s.peak : 0;
+  return s;
+}
 
 static json rowJson(const Program &p, const Options &o, const BenchRow &row, const BenchFacts &facts) {
   const Manifest &m = p.manifest;
@@ -60,7 +82,7 @@ static json rowJson(const Program &p, const Options &o, const BenchRow &row, con
   const std::time_t now = std::time(nullptr);
   std::tm utc = {};
   std::strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-  const double rate = row.answer ? static_cast<double>(m.bytesPerToken) * row.meanRate() : 0;
+  const Shares shares = sharesOf(m, row, facts);
   return {{"build_commit", m.version},
           {"cpu_info", cpuName()},
           {"gpu_info", ""},
@@ -91,8 +113,13 @@ static json rowJson(const Program &p, const Options &o, const BenchRow &row, con
           {"march", joined(m.march)},
           {"huge_page_share", facts.hugePageShare},
           {"bytes_per_token", m.bytesPerToken},
-          {"read_bytes_per_s", rate},
+          {"moved_bytes_per_s", shares.bytes},
           {"streaming_bytes_per_s", facts.readRate},
+          {"streaming_share", shares.ofReading},
+          {"flops_per_s", shares.flops},
+          {"peak_kind", shares.kind},
+          {"peak_flops_per_s", shares.peak},
+          {"peak_share", shares.ofPeak},
           {"time_to_first_token_ms", facts.firstTokenSeconds * 1e3},
           {"peak_rss_bytes", facts.memory.peakResident},
           {"anonymous_bytes", facts.memory.anonymous},
@@ -109,18 +136,22 @@ static std::string markdown(const Program &p, const Options &o, const std::vecto
                                     static_cast<double>(m.parameters) / (m.parameters >= 1e9 ? 1e9 : 1e6),
                                     m.parameters >= 1e9 ? "B" : "M");
   std::string s = "| model                          |       size |     params | backend    | threads | "
-                  "compute |   kv |            test |                  t/s |\n"
+                  "compute |   kv |            test |                  t/s | % of reading | % of peak |\n"
                   "| ------------------------------ | ---------: | ---------: | ---------- | ------: | "
-                  "------: | ---: | --------------: | -------------------: |\n";
-  const auto line = [&](const std::string &test, const std::string &value) {
-    s += format("| %-30s | %10s | %10s | %-10s | %7d | %7s | %4s | %15s | %20s |\n", model.c_str(),
-                size.c_str(), params.c_str(), "CPU", o.workers, m.compute.c_str(), m.kv.c_str(), test.c_str(),
-                value.c_str());
+                  "------: | ---: | --------------: | -------------------: | -----------: | --------: |\n";
+  const auto percent = [](double share) {
+    return share > 0 ? format("%.1f", 100 * share) : std::string("-");
   };
-  for (const BenchRow &row : rows)
-    line(row.name(),
-         format("%*.2f \xC2\xB1 %.2f", 13 - static_cast<int>(format("%.2f", row.deviationRate()).size()) + 4,
-                row.meanRate(), row.deviationRate()));
+  for (const BenchRow &row : rows) {
+    const std::string deviation = format("%.2f", row.deviationRate());
+    const std::string rate = format("%*.2f \xC2\xB1 %s", 17 - static_cast<int>(deviation.size()),
+                                    row.meanRate(), deviation.c_str());
+    const Shares shares = sharesOf(m, row, f);
+    s += format("| %-30s | %10s | %10s | %-10s | %7d | %7s | %4s | %15s | %20s | %12s | %9s |\n",
+                model.c_str(), size.c_str(), params.c_str(), "CPU", o.workers, m.compute.c_str(),
+                m.kv.c_str(), row.name().c_str(), rate.c_str(), percent(shares.ofReading).c_str(),
+                percent(shares.ofPeak).c_str());
+  }
   s += cat("\ncpu: ", cpuName(), "; march ", joined(m.march), "; gemmac ", m.version, "\n");
   s += cat("workers: ", workersText(thisMachine(), o), "\n");
   s += format("time to first token: %.1f ms\n", f.firstTokenSeconds * 1e3);
@@ -128,14 +159,14 @@ static std::string markdown(const Program &p, const Options &o, const std::vecto
               static_cast<double>(f.memory.peakResident) / (1 << 20),
               static_cast<double>(f.memory.anonymous) / (1 << 20));
   s += format("weights in 2 MiB pages: %.0f %%\n", 100 * f.hugePageShare);
-  for (const BenchRow &row : rows)
-    if (row.answer && m.bytesPerToken) {
-      const double rate = static_cast<double>(m.bytesPerToken) * row.meanRate();
-      s += format("%s reads %.2f GB/s", row.name().c_str(), rate * 1e-9);
-      s += f.readRate > 0 ? format(", %.0f %% of the %.2f GB/s of plain reading\n", 100 * rate / f.readRate,
-                                   f.readRate * 1e-9)
-                          : "\n";
-    }
+  s += f.readRate > 0 ? format("plain reading of the weights: %.2f GB/s", f.readRate * 1e-9)
+                      : std::string("plain reading: not measured, the weights fit a cache");
+  for (size_t i = 0; i < f.peaks.size(); ++i)
+    s += format("; %s peak: %.1f GFLOP/s%s", m.peaks[i].kind.c_str(), f.peaks[i] * 1e-9,
+                m.peaks[i].kind == m.prefillPeak  ? " (prompts)"
+                : m.peaks[i].kind == m.decodePeak ? " (answers)"
+                                                  : "");
+  s += "\n";
   return s;
 }
 
@@ -185,7 +216,7 @@ static std::string phaseTable(const std::vector<PhaseTime> &phases, const char *
   return s + "\n";
 }
 
-static int phasesCommand(const Program &p, const Options &o, Session &session) {
+static void phasesCommand(const Program &p, const Options &o, Session &session) {
   // -n 0 asks for a prompt instead of decoding, -p for how many tokens of it.
   const bool prefill = o.benchAnswer[0] == 0;
   const int64_t rows = std::max<int64_t>(1, p.manifest.prefillNone.rows);
@@ -203,12 +234,12 @@ static int phasesCommand(const Program &p, const Options &o, Session &session) {
                     {"phases", phaseJson(phases)},
                     {"kinds", phaseJson(byKind(phases))}};
     writeOut(j.dump(1) + "\n");
-    return kDone;
+    return;
   }
   if (o.format == BenchFormat::Csv) {
     const json list = phaseJson(phases);
     writeOut(csv({list.begin(), list.end()}));
-    return kDone;
+    return;
   }
   writeOut(phaseTable(phases, "phase", readRate) + phaseTable(byKind(phases), "kind", readRate) +
            format("mean of %lld %s at depth %lld, %d workers; weights in 2 MiB pages: %.0f %%",
@@ -216,7 +247,6 @@ static int phasesCommand(const Program &p, const Options &o, Session &session) {
                   prefill ? cat("steps of ", rows, " tokens of a prompt").c_str() : "decode steps",
                   static_cast<long long>(o.benchDepth[0]), o.workers, 100 * share) +
            (readRate > 0 ? format("; plain reading of the weights: %.2f GB/s\n", readRate * 1e-9) : "\n"));
-  return kDone;
 }
 
 /// Fails with exit 1 before anything long runs if some row does not fit the context.
@@ -240,14 +270,9 @@ static void checkRows(const Manifest &m, const Options &o, int64_t context) {
       }
 }
 
-int benchCommand(const Program &p, const Options &o) {
+/// llama-bench's tests.
+static void rowsCommand(const Program &p, const Options &o, Session &session) {
   const Manifest &m = p.manifest;
-  const int64_t context = contextOf(p, o);
-  checkRows(m, o, context);
-  Session session(m, p.payload.mapWeights(o.hugePages), o.workers, context,
-                  thisMachine().pinned(o.workers, o.pin));
-  if (o.phases)
-    return phasesCommand(p, o, session);
   BenchFacts facts;
   // The first prompt of the process, cold, as a user meets it.
   const std::vector<int32_t> prompt(static_cast<size_t>(std::max<int64_t>(1, o.benchPrompt[0])),
@@ -266,14 +291,32 @@ int benchCommand(const Program &p, const Options &o) {
   facts.memory = memoryUse();
   facts.hugePageShare = p.payload.hugePageShare(false);
   facts.readRate = streamingRead(session, p.payload.weightBytes());
+  facts.peaks = computePeaks(session, m);
   if (o.format == BenchFormat::Markdown) {
     writeOut(markdown(p, o, rows, facts));
-    return kDone;
+    return;
   }
   std::vector<json> list;
   for (const BenchRow &row : rows)
     list.push_back(rowJson(p, o, row, facts));
   writeOut(o.format == BenchFormat::Csv ? csv(list) : json(list).dump(1) + "\n");
+}
+
+int benchCommand(const Program &p, const Options &o) {
+  const Manifest &m = p.manifest;
+  const int64_t context = contextOf(p, o);
+  checkRows(m, o, context);
+  Session session(m, p.payload.mapWeights(o.hugePages), o.workers, context,
+                  thisMachine().pinned(o.workers, o.pin));
+  std::optional<Trace> trace;
+  if (o.trace)
+    trace.emplace(*o.trace, m, session, p.start);
+  if (o.phases)
+    phasesCommand(p, o, session);
+  else
+    rowsCommand(p, o, session);
+  if (trace)
+    trace->commit();
   return kDone;
 }
 

@@ -4,6 +4,7 @@
 #include "runtime/Generate.h"
 #include "runtime/Output.h"
 #include "runtime/Thoughts.h"
+#include "runtime/Trace.h"
 
 #include <algorithm>
 #include <cmath>
@@ -70,11 +71,16 @@ static void printPerf(const Program &program, const GenerateResult &r, size_t pr
 }
 
 int runCommand(const Program &program, const Options &o) {
+  if (o.file && o.trace && sameFile(*o.file, *o.trace))
+    throw Failure(kBadUsage, cat("--trace: '", *o.trace, "' is the file of -f; give the trace another name"));
   const Manifest &m = program.manifest;
   const Tokenizer tokenizer(program.payload.tokenizer());
   const std::vector<int32_t> prompt = promptIds(program, o, tokenizer);
   const char *weights = program.payload.mapWeights(o.hugePages);
   Session session(m, weights, o.workers, contextOf(program, o), thisMachine().pinned(o.workers, o.pin));
+  std::optional<Trace> trace;
+  if (o.trace)
+    trace.emplace(*o.trace, m, session, program.start);
   const SamplingParams params = samplingOf(m.sampling, o);
   Sampler sampler(params, m.vocab, m.softcap, m.suppress);
   GenerateOptions options;
@@ -104,6 +110,8 @@ int runCommand(const Program &program, const Options &o) {
   }
   if (result.reason == StopReason::Context)
     note(cat("the context of ", session.context(), " tokens is full"));
+  if (trace)
+    trace->commit();
   if (o.perf)
     printPerf(program, result, prompt.size(), startSeconds, o.workers, params.seed);
   return result.reason == StopReason::Interrupt ? kInterrupted : kDone;

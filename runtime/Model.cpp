@@ -135,12 +135,37 @@ static void readTokens(const json &j, Manifest &m) {
 
 static PhaseList readPhases(const json &j, const std::string &prefix) {
   const std::string bytes = prefix + "phase_bytes", flops = prefix + "phase_flops";
-  PhaseList phases{list<std::string>(j, prefix + "phases"), list<double>(j, bytes), list<double>(j, flops)};
-  for (const auto *v : {&phases.bytes, &phases.flops})
+  const std::string positions = prefix + "phase_positions";
+  PhaseList phases{list<std::string>(j, prefix + "phases"), list<double>(j, bytes), list<double>(j, flops),
+                   list<double>(j, positions)};
+  for (const auto *v : {&phases.bytes, &phases.flops, &phases.positions})
     if (!v->empty() && v->size() != phases.names.size())
-      broken(
-          cat("'", bytes, "' and '", flops, "' need ", phases.names.size(), " numbers, found ", v->size()));
+      broken(cat("'", bytes, "', '", flops, "' and '", positions, "' need ", phases.names.size(),
+                 " numbers, found ", v->size()));
   return phases;
+}
+
+static void readPhaseNames(const json &j, Manifest &m) {
+  m.decode.phaseNames = m.phases.names;
+  m.prefillNone.phaseNames = m.prefillPhases.names;
+  m.prefillLast.phaseNames = list<std::string>(j, "prefill_last_phases");
+  m.prefillAll.phaseNames = list<std::string>(j, "prefill_all_phases");
+}
+
+static void readPeaks(const json &j, const GmModel &model, Manifest &m) {
+  const json none = json::array();
+  const json &peaks = j.contains("peaks") ? j["peaks"] : none;
+  if (!peaks.is_array() || peaks.size() > GM_PEAKS)
+    broken(cat("'peaks' is not a list of at most ", GM_PEAKS));
+  for (size_t i = 0; i < peaks.size(); ++i) {
+    if (!model.peaks[i])
+      broken(cat("peak ", i, " has no code"));
+    m.peaks.push_back({text(peaks[i], "kind"), model.peaks[i],
+                       static_cast<double>(integer(peaks[i], "flops", 1, 1 << 30))});
+  }
+  for (auto [key, kind] : {std::pair("decode_peak", &m.decodePeak), {"prefill_peak", &m.prefillPeak}})
+    if (j.contains(key))
+      *kind = text(j, key);
 }
 
 /// The rings of the plan; nothing if one lacks its sizes: then no position can be gone back to.
@@ -189,6 +214,8 @@ Manifest readManifest(const GmModel &model) {
   readTokens(j, m);
   m.phases = readPhases(j, "");
   m.prefillPhases = readPhases(j, "prefill_");
+  readPhaseNames(j, m);
+  readPeaks(j, model, m);
   readCaches(j, m);
   return m;
 }

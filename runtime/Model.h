@@ -19,6 +19,7 @@ struct Entry {
   uint64_t logits = 0;   ///< byte offset in the arena of f32 [rows or 1][stride]
   int64_t stride = 0;    ///< floats from one row of logits to the next
   int64_t phases = 0;
+  std::vector<std::string> phaseNames; ///< in order; empty if not known
 };
 
 /// One KV cache: a ring of `slots` positions of which a row sees the last `window`, or (window 0) one slot
@@ -38,6 +39,16 @@ struct SamplingDefaults {
 struct PhaseList {
   std::vector<std::string> names;
   std::vector<double> bytes, flops; ///< empty or as long as names
+  /// Empty or as long as names: 0, or the positions that a row sees in the attention whose bytes and flops
+  /// these are. A row that sees fewer costs less in proportion.
+  std::vector<double> positions;
+};
+
+/// A generated function that measures how fast the machine multiplies at most (Abi.h).
+struct Peak {
+  std::string kind;
+  GmEntry run = nullptr;
+  double flops = 0; ///< of one run of its loop
 };
 
 struct Manifest {
@@ -56,6 +67,8 @@ struct Manifest {
   SamplingDefaults sampling;
   uint64_t parameters = 0, weightBytes = 0, bytesPerToken = 0;
   PhaseList phases, prefillPhases; ///< of decode; of a full step of prefill_none
+  std::vector<Peak> peaks;
+  std::string decodePeak, prefillPeak; ///< kinds; empty if not known
 
   bool isStop(int32_t id) const;
 };

@@ -117,6 +117,9 @@ public:
       o.pin = s == "on" ? Pin::On : s == "off" ? Pin::Off : Pin::Auto;
     });
   }
+  void trace() {
+    text("--trace", "write what each worker did when to a file, for Perfetto or chrome://tracing", o_.trace);
+  }
   void hugePages() {
     value("--hugepages", "auto|map|copy|off: how the weights get 2 MiB pages",
           [&o = o_](const std::string &s) {
@@ -213,6 +216,7 @@ void declare(CLI::App &app, Options &o, bool &dash) {
         "`-`: read the prompt from stdin");
     f.conversation();
     f.answer();
+    f.trace();
     f.session(true);
     f.refused();
     break;
@@ -246,6 +250,7 @@ void declare(CLI::App &app, Options &o, bool &dash) {
       o.format = s == "md" ? BenchFormat::Markdown : s == "csv" ? BenchFormat::Csv : BenchFormat::Json;
     });
     f.on("--phases", "mean time of each phase of a decode step; with -n 0, of a prompt's steps", o.phases);
+    f.trace();
     f.session(true);
     break;
   case Command::Info:
@@ -264,6 +269,12 @@ void checkInput(const Options &o) {
   const int given = o.prompt.has_value() + o.file.has_value() + o.fromStdin + o.ids.has_value();
   if (o.command == Command::Perplexity && !o.file)
     usage("perplexity needs a text: -f FILE");
+  const auto none = [](const std::vector<int64_t> &list) {
+    return std::all_of(list.begin(), list.end(), [](int64_t n) { return n == 0; });
+  };
+  if (o.command == Command::Bench && none(o.benchPrompt) && none(o.benchAnswer))
+    usage("bench: found -p 0 and -n 0, which leaves nothing to measure; expected a length above 0 in one of "
+          "them");
   if (o.command == Command::Logits && o.output.empty())
     usage("logits needs a file to write: -o FILE.npy");
   if ((o.command == Command::Run || o.command == Command::Logits) && given != 1)

@@ -46,6 +46,8 @@ struct Options {
   int64_t repetitions = 5;
   BenchFormat format = BenchFormat::Markdown;
   bool phases = false;
+  // run, bench
+  std::optional<std::string> trace; ///< the file of the trace
 };
 
 /// "2 of 2 CPUs, 2 cores, ..; not bound"

@@ -37,6 +37,7 @@ public:
 
   /// While set, each worker notes its times; one entry for each worker. Null: off.
   void setTimes(std::vector<WorkerTimes> *times) { times_ = times; }
+  const std::vector<WorkerTimes> *times() const { return times_; }
 
 private:
   void serve(int worker);

@@ -21,7 +21,7 @@ static int64_t mostRows(const Manifest &m) {
 /// Workers' scratch starts on pages of its own: no two workers write one cache line, and no two share its TLB
 /// entry.
 static uint64_t scratchStride(const Manifest &m) {
-  return roundUp(std::max<uint64_t>(m.scratchBytes, 64), 4096);
+  return roundUp(std::max<uint64_t>(m.scratchBytes, m.peaks.empty() ? 64 : GM_PEAK_BYTES), 4096);
 }
 
 Session::Session(const Manifest &manifest, const char *weights, int workers, int64_t context,
@@ -80,7 +80,11 @@ float *Session::step(const Entry &entry, std::span<const int32_t> ids) {
   }
   proto_.rows = static_cast<int64_t>(ids.size());
   zeroCounters();
+  if (observer_)
+    observer_->before();
   pool_.run(entry.run, proto_, scratchStride_);
+  if (observer_)
+    observer_->after(entry, position_, proto_.rows);
   position_ += proto_.rows;
   written_ = std::max(written_, position_);
   return reinterpret_cast<float *>(arena_.data() + entry.logits);

@@ -11,6 +11,15 @@
 
 namespace gemmac::rt {
 
+/// Who watches each step of the model.
+class StepObserver {
+public:
+  virtual ~StepObserver() = default;
+  virtual void before() = 0;
+  /// The step has computed `rows` tokens from `position` on.
+  virtual void after(const Entry &entry, int64_t position, int64_t rows) = 0;
+};
+
 class Session {
 public:
   /// `weights` outlives the session. `context` (<= manifest's) is the most tokens it accepts. `cpus`: Pool's.
@@ -41,6 +50,9 @@ public:
   /// Runs a function that is not the model's on all workers: `rows` and `counters` mean what it wants.
   void runOther(GmEntry entry, int64_t rows);
   Pool &pool() { return pool_; }
+  /// Null: nobody. The observer outlives its watch.
+  void observe(StepObserver *observer) { observer_ = observer; }
+  StepObserver *observer() const { return observer_; }
 
 private:
   float *step(const Entry &entry, std::span<const int32_t> ids);
@@ -54,6 +66,7 @@ private:
   uint64_t counterBytes_, scratchStride_;
   Region arena_, work_; ///< work_: counters, tokens, positions, scratch of each worker
   GmStep proto_ = {};
+  StepObserver *observer_ = nullptr;
   int32_t *tokens_, *positions_;
   Pool pool_;
 };

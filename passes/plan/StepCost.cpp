@@ -97,7 +97,7 @@ private:
   void countAttention(llvm::StringRef symbol, int64_t heads, int64_t window, int64_t halves) {
     step::CacheOp of = cache(symbol);
     const int64_t seen = positions(of, window), headDim = of.getHeadDim();
-    cost.bytes += halves * seen * static_cast<int64_t>(of.getHeads()) * cacheRowBytes(of.getType(), headDim);
+    cost.once += halves * seen * static_cast<int64_t>(of.getHeads()) * cacheRowBytes(of.getType(), headDim);
     cost.flops += heads * seen * (2 * headDim * halves + (halves == 2 ? 5 : 0));
   }
 

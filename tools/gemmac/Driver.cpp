@@ -5,6 +5,7 @@
 #include "codegen/Link.h"
 #include "codegen/Manifest.h"
 #include "codegen/OutputFile.h"
+#include "codegen/cpu/EmitMachine.h"
 #include "codegen/cpu/LowerToLLVM.h"
 #include "codegen/cpu/StepToCpu.h"
 #include "dialect/gemma/Gemma.h"
@@ -193,6 +194,7 @@ llvm::Error Compilation::generate() {
   if (mlir::failed(emitCpu(program, *code, target)))
     return inputError(options.model, "", "code generation failed (see the messages above)",
                       "this is a defect of gemmac: please report it");
+  emitPeaks(*code, target);
   timer.stage("emit kernels");
   if (options.emit == EmitKind::Llvm || options.emit == EmitKind::Asm) {
     auto text = options.emit == EmitKind::Llvm ? compileToLLVMText(*code, target, options.optLevel)
@@ -218,7 +220,7 @@ llvm::Error Compilation::generate() {
   for (int round = 0; round < 2; ++round) {
     std::string text;
     llvm::raw_string_ostream(text) << llvm::json::Value(llvm::json::Object(manifest));
-    auto modelObject = emitModelObject(program, text);
+    auto modelObject = emitModelObject(program, target, text);
     if (!modelObject)
       return modelObject.takeError();
     auto linked = linkExecutable({(*object)->getMemBufferRef(), (*modelObject)->getMemBufferRef()}, *folder);

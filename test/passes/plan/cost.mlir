@@ -30,8 +30,8 @@ step.program @step attributes {context = 128 : i64, chunk = 4 : i64, batch = 1 :
       step.matmul %v, %a, @w as f32 : memref<4x16xf32>, memref<4x64xf32>
     }
     step.barrier
-    // 20 positions of 16 bf16, K and V: 1280 bytes; 128 in, 128 out. Two heads: 2 * 20 * (64 + 5).
-    // CHECK: step.phase "attention" {{.*}}{bytes = 1536 : i64, flops = 2760 : i64, row_bytes = 1536 : i64, row_flops = 2760 : i64}
+    // 20 positions of 16 bf16, K and V: 1280 bytes, once for all rows; 128 in, 128 out. Two heads: 2 * 20 * (64 + 5).
+    // CHECK: step.phase "attention" {{.*}}{bytes = 1536 : i64, flops = 2760 : i64, row_bytes = 256 : i64, row_flops = 2760 : i64}
     step.phase "attention" rows(all) cols(2) by_row do {
       step.attention %o, %b, @kv.0 {heads = 2 : i64, window = 20 : i64, scale = 1.0 : f64} : memref<4x32xf32>, memref<4x32xf32>
     }

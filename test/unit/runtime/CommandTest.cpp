@@ -195,8 +195,17 @@ TEST_F(Exe, benchPrintsLlamaBenchsFields) {
     EXPECT_TRUE(rows[0].contains(field)) << field;
   EXPECT_EQ(rows[0]["samples_ts"].size(), 3u);
   EXPECT_EQ(rows[3]["n_depth"], 16);
+  EXPECT_EQ(rows[1]["peak_kind"], "f32");
+  EXPECT_GT(rows[1]["peak_flops_per_s"], 0);
+  // 8 tokens: of 16 positions they see 1 to 8, 4.5 in the mean.
+  const double rate = rows[1]["avg_ts"];
+  EXPECT_NEAR(rows[1]["moved_bytes_per_s"], rate * (1000 + 2000 * 4.5 / 16), rate);
+  EXPECT_NEAR(rows[1]["peak_share"], rate * (1 + 2 * 4.5 / 16) / rows[1]["peak_flops_per_s"].get<double>(),
+              1e-9);
+  EXPECT_NEAR(rows[3]["flops_per_s"], rows[3]["avg_ts"].get<double>() * 3, 1e-3) << "the window is full";
   const std::string md = run({"bench", "-p", "32", "-n", "8", "-r", "2"}).out;
-  for (const char *word : {"| model ", " pp32 |", "tg8", "time to first token", "anonymous", "2 MiB pages"})
+  for (const char *word : {"| model ", " pp32 |", "tg8", "time to first token", "anonymous", "2 MiB pages",
+                           "% of reading", "% of peak", "f32 peak:"})
     EXPECT_NE(md.find(word), std::string::npos) << word << "\n" << md;
   const std::string csv = run({"bench", "-p", "32", "-n", "0", "-r", "2", "-o", "csv"}).out;
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 2);

@@ -65,6 +65,15 @@ static void prefillNone(const GmStep *s) { count(s, 1), states(s); }
 static void prefillLast(const GmStep *s) { count(s, 2), states(s), logits(s, s->rows - 1); }
 static void prefillAll(const GmStep *s) { count(s, 3), states(s), logits(s, 0); }
 
+/// Runs of a loop as a generated peak has it: reads operands, writes results.
+static void peak(const GmStep *s) {
+  const uint32_t *x = reinterpret_cast<const uint32_t *>(s->scratch);
+  uint32_t *sums = reinterpret_cast<uint32_t *>(s->scratch + GM_PEAK_BYTES - 4096);
+  for (int64_t i = 0; i < s->rows; ++i)
+    for (int64_t k = 0; k < 16; ++k)
+      sums[k] += x[k] * x[1024 + k];
+}
+
 static constexpr char kManifest[] =
     R"({"gemmac": "0.1.0", "name": "fake", "family": "gemma4", "target": "cpu", "march": ["x86-64"],
 "features": ["sse2"], "quantize": "none", "compute": "f32", "kv": "f32", "vocab": 2048, "hidden": 8, "layers": 2,
@@ -77,7 +86,10 @@ static constexpr char kManifest[] =
 "sampling": {"do_sample": true, "temperature": 1.0, "top_k": 64, "top_p": 0.95, "min_p": 0.0, "repeat_penalty": 1.0},
 "parameters": 1000, "weight_bytes": 3000, "bytes_per_token": 3000, "fusions": ["norm"], "glibc": "2.34", "notes": [],
 "plan": {"activations": 1, "kv": 2, "scratch": 3, "caches": [{"name": "layers.0", "slots": 16, "bytes": 64}]},
-"phases": ["layers.0.state", "layers.1.state"], "phase_bytes": [1000, 2000], "phase_flops": [1, 2]})";
+"phases": ["layers.0.state", "layers.1.state"], "phase_bytes": [1000, 2000], "phase_flops": [1, 2],
+"phase_positions": [0, 16], "prefill_phases": ["layers.0.state"], "prefill_last_phases": ["layers.0.state", "head"],
+"prefill_all_phases": ["layers.0.state", "head"],
+"peaks": [{"kind": "f32", "flops": 32}], "decode_peak": "f32", "prefill_peak": "f32"})";
 
 std::string fakeManifest(const std::string &changes) {
   static_assert(kArena == 69632, "the arena of the manifest");
@@ -87,7 +99,8 @@ std::string fakeManifest(const std::string &changes) {
 }
 
 GmModel fakeModel(const std::string &manifest) {
-  return {GM_ABI_VERSION, manifest.data(), manifest.size(), decode, prefillNone, prefillLast, prefillAll};
+  return {GM_ABI_VERSION, manifest.data(), manifest.size(), decode,
+          prefillNone,    prefillLast,     prefillAll,      {peak, nullptr, nullptr}};
 }
 
 std::vector<float> fakeLogits(const std::vector<int32_t> &ids) {
@@ -102,7 +115,11 @@ std::vector<float> fakeLogits(const std::vector<int32_t> &ids) {
 
 } // namespace gemmac::test
 
-const GmModel gm_model = {
-    GM_ABI_VERSION,          gemmac::test::kManifest,   sizeof gemmac::test::kManifest - 1,
-    gemmac::test::decode,    gemmac::test::prefillNone, gemmac::test::prefillLast,
-    gemmac::test::prefillAll};
+const GmModel gm_model = {GM_ABI_VERSION,
+                          gemmac::test::kManifest,
+                          sizeof gemmac::test::kManifest - 1,
+                          gemmac::test::decode,
+                          gemmac::test::prefillNone,
+                          gemmac::test::prefillLast,
+                          gemmac::test::prefillAll,
+                          {gemmac::test::peak, nullptr, nullptr}};

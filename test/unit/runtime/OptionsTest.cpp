@@ -150,6 +150,8 @@ TEST(Options, wrongUseIsNamed) {
       {{"perplexity"}, "-f FILE"},
       {{"perplexity", "-f", "x", "--ctx", "3"}, "expected an integer in 4.."},
       {{"bench", "-o", "xml"}, "md, csv or json"},
+      {{"bench", "-n", "0", "-p", "0"}, "nothing to measure"},
+      {{"bench", "-n", "0,0", "-p", "0", "--phases"}, "nothing to measure"},
       {{"bench", "-r", "0"}, "--repetitions"},
       {{"info", "extra"}, "extra"},
   };

@@ -145,6 +145,11 @@ TEST(Manifest, damageIsNamed) {
   expectBroken(R"({"entries": {"prefill_all": {"rows": 9}}})", "9 x 2048 floats");
   expectBroken(R"({"eos": [2048]})", "2048");
   expectBroken(R"({"phase_bytes": [1]})", "need 2 numbers, found 1");
+  expectBroken(R"({"phase_positions": [1, 2, 3]})", "need 2 numbers, found 3");
+  expectBroken(R"({"peaks": [{"kind": "f32", "flops": 2}, {"kind": "int8", "flops": 2}]})",
+               "peak 1 has no code");
+  expectBroken(R"({"peaks": [1, 2, 3, 4]})", "'peaks' is not a list of at most 3");
+  expectBroken(R"({"peaks": [{"kind": "f32", "flops": 0}]})", "'flops' is 0");
   GmModel other = test::fakeModel("");
   EXPECT_THROW(readManifest(other), Failure);
   other.abi_version = 9;

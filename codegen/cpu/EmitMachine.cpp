@@ -1,0 +1,116 @@
+// See EmitMachine.h. A run of the loop multiplies one vector (or pair of tiles) of weights, another each
+// time, with all activations: results depend on it, so that no product can be moved out of the loop.
+#include "codegen/cpu/EmitMachine.h"
+
+#include "codegen/cpu/AmxTiles.h"
+#include "codegen/cpu/PhaseEmitter.h"
+#include "runtime/Abi.h"
+
+using namespace mlir;
+
+namespace gemmac {
+namespace cpu {
+namespace {
+
+constexpr int64_t kWeightsAt = 4096, kResultsAt = 8192, kWeightVectors = 16;
+static_assert(GM_PEAK_BYTES == kResultsAt + 4 * 1024, "two tiles of each operand and four of sums");
+
+/// Sums in registers: enough for two units of four cycles, and the operands beside them.
+int64_t sumsOf(const Target &target) { return target.avx512 ? 12 : 10; }
+int64_t vectorBytes(const Target &target) { return target.avx512 ? 64 : 32; }
+
+/// A vector's products: f32, or bytes to sums of four (vpdpbusd) or two (vpmaddubsw).
+struct Dot {
+  KernelBuilder &k;
+  bool bytes;
+
+  int64_t size() const { return vectorBytes(k.cpu()); }
+  bool dots() const { return k.cpu().vnni || k.cpu().avxvnni; }
+  Type operand() const { return bytes ? k.vec(k.i8(), size()) : k.vec(k.f32(), size() / 4); }
+  Type sum() const {
+    return !bytes   ? k.vec(k.f32(), size() / 4)
+           : dots() ? k.vec(k.i32(), size() / 4)
+                    : k.vec(k.i16(), size() / 2);
+  }
+  Value zero() { return bytes ? k.cint(sum(), 0) : k.cf(sum(), 0); }
+  Value add(Value sum, Value w, Value x) {
+    if (!bytes)
+      return k.fma(w, x, sum);
+    if (dots())
+      return k.intrinsic(size() == 64 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256",
+                         this->sum(), {sum, w, x});
+    return k.add(sum,
+                 k.intrinsic(size() == 64 ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw",
+                             this->sum(), {w, x}));
+  }
+};
+
+void emitVectors(KernelBuilder &k, Value scratch, Value times, bool bytes) {
+  Dot dot{k, bytes};
+  const int64_t count = sumsOf(k.cpu());
+  SmallVector<Value> sums(count, dot.zero());
+  sums = k.loop(k.c(0), times, 1, sums, [&](Value i, ValueRange now) {
+    Value w =
+        k.load(dot.operand(), k.at(scratch, k.add(k.mul(k.rem(i, kWeightVectors), 64), kWeightsAt)), 32);
+    SmallVector<Value> next;
+    for (int64_t j = 0; j < count; ++j)
+      next.push_back(dot.add(now[j], w, k.load(dot.operand(), k.at(scratch, j * 64), 32)));
+    return next;
+  });
+  for (int64_t j = 0; j < count; ++j)
+    k.store(sums[j], k.at(scratch, kResultsAt + j * 64), 32);
+}
+
+void emitTiles(KernelBuilder &k, Value scratch, Value times) {
+  AmxTiles tiles(k);
+  Value line = k.c(64);
+  SmallVector<Value> sums(4, tiles.zero());
+  sums = k.loop(k.c(0), times, 1, sums, [&](Value i, ValueRange now) {
+    Value weights = k.at(scratch, k.add(k.mul(k.rem(i, 2), 2048), kWeightsAt));
+    Value w[] = {tiles.load(weights, line), tiles.load(k.at(weights, 1024), line)};
+    Value x[] = {tiles.load(scratch, line), tiles.load(k.at(scratch, 1024), line)};
+    SmallVector<Value> next;
+    for (int64_t j = 0; j < 4; ++j)
+      next.push_back(tiles.multiply(now[j], x[j / 2], w[j % 2]));
+    return next;
+  });
+  for (int64_t j = 0; j < 4; ++j)
+    tiles.store(sums[j], k.at(scratch, kResultsAt + j * 1024), line);
+}
+
+} // namespace
+} // namespace cpu
+
+std::vector<Peak> peaksOf(const Target &target) {
+  const int64_t sums = cpu::sumsOf(target), bytes = cpu::vectorBytes(target);
+  std::vector<Peak> peaks{{"f32", "gm_peak_f32", 2 * sums * bytes / 4},
+                          {"int8", "gm_peak_int8", 2 * sums * bytes}};
+  if (target.amx)
+    peaks.push_back({"bf16-tiles", "gm_peak_tiles", 2 * 4 * 16 * 16 * 32});
+  return peaks;
+}
+
+std::string productKind(const Target &target, const std::string &compute, bool manyRows) {
+  if (manyRows && target.amx && compute != "f32")
+    return "bf16-tiles";
+  return compute == "int8" ? "int8" : "f32"; // bf16 activations are f32 in memory
+}
+
+void emitPeaks(ModuleOp dst, const Target &target) {
+  cpu::KernelLibrary library(dst, target);
+  Type pointer = LLVM::LLVMPointerType::get(dst.getContext());
+  for (const Peak &peak : peaksOf(target)) {
+    func::FuncOp function = library.declare(peak.symbol, {pointer}, /*exported=*/true);
+    OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
+    cpu::KernelBuilder k(builder, dst.getLoc(), target);
+    Value step = function.getArgument(0);
+    Value scratch = k.load(k.ptr(), k.at(step, cpu::Scratch)), times = k.load(k.i64(), k.at(step, cpu::Rows));
+    if (peak.kind == "bf16-tiles")
+      cpu::emitTiles(k, scratch, times);
+    else
+      cpu::emitVectors(k, scratch, times, peak.kind == "int8");
+    func::ReturnOp::create(builder, dst.getLoc());
+  }
+}
+
+} // namespace gemmac
