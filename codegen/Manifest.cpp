@@ -1,6 +1,7 @@
 // See Manifest.h.
 #include "codegen/Manifest.h"
 
+#include "codegen/Predict.h"
 #include "codegen/cpu/EmitMachine.h"
 #include "dialect/gemma/Gemma.h"
 #include "dialect/step/Layout.h"
@@ -61,10 +62,12 @@ static int64_t positionsOf(step::PhaseOp phase, step::ProgramOp program) {
 /// One entry of "entries"; phase names and costs of decode and of a full prefill step go into the manifest.
 static Object describeEntry(step::EntryOp entry, step::ProgramOp program, Object &manifest) {
   Object result{{"rows", entry.getRows()}};
-  Array names, bytes, flops, positions;
+  Array names, bytes, flops, positions, work, tasks;
   for (auto phase : entry.getOps<step::PhaseOp>()) {
     names.push_back(phase.getName());
     positions.push_back(positionsOf(phase, program));
+    work.push_back(workOf(phase));
+    tasks.push_back(tasksOf(phase, entry.getRows()));
     const auto more = static_cast<int64_t>(entry.getRows()) - 1;
     bytes.push_back(static_cast<int64_t>(phase.getBytes()) +
                     more * static_cast<int64_t>(phase.getRowBytes()));
@@ -84,6 +87,8 @@ static Object describeEntry(step::EntryOp entry, step::ProgramOp program, Object
     manifest[prefix + "phase_bytes"] = std::move(bytes);
     manifest[prefix + "phase_flops"] = std::move(flops);
     manifest[prefix + "phase_positions"] = std::move(positions);
+    manifest[prefix + "phase_work"] = std::move(work);
+    manifest[prefix + "phase_tasks"] = std::move(tasks);
   } else {
     manifest[(entry.getSymName() + "_phases").str()] = std::move(names);
   }

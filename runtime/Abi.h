@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 #define GM_ABI_VERSION 2
-#define GM_PEAKS 3          /* most kinds of arithmetic that are measured */
-#define GM_PEAK_BYTES 12288 /* of scratch that their functions use: activations, weights, results; 4096 each */
+#define GM_PEAKS 3 /* most kinds of arithmetic that are measured */
+#define GM_PEAK_BYTES                                                                                        \
+  12288 /* of scratch that their functions use: activations, weights, results; 4096 each */
 
 #ifdef __cplusplus
 extern "C" {
@@ -40,12 +41,12 @@ typedef struct GmModel {
   uint64_t abi_version; ///< GM_ABI_VERSION
   const char *manifest; ///< JSON text, not null-terminated; fields below
   uint64_t manifest_size;
-  GmEntry decode;       ///< rows == 1, logits of that row
-  GmEntry prefill_none; ///< no logits (inner chunks of a prompt)
-  GmEntry prefill_last; ///< logits of the last row
-  GmEntry prefill_all;  ///< logits of every row
-  GmEntry peaks[GM_PEAKS]; ///< as manifest "peaks": `rows` runs of a loop of products on the operands in scratch,
-                           ///< f32 or pairs of bf16 in [1, 2); null where the target has fewer kinds
+  GmEntry decode;          ///< rows == 1, logits of that row
+  GmEntry prefill_none;    ///< no logits (inner chunks of a prompt)
+  GmEntry prefill_last;    ///< logits of the last row
+  GmEntry prefill_all;     ///< logits of every row
+  GmEntry peaks[GM_PEAKS]; ///< as manifest "peaks": `rows` runs of a loop of products on the operands in
+                           ///< scratch, f32 or pairs of bf16 in [1, 2); null where the target has fewer kinds
 } GmModel;
 extern const GmModel gm_model;
 
@@ -74,9 +75,11 @@ extern const GmModel gm_model;
  *  "phases": [".."],      // of decode, in order, one barrier after each; "layers.<n>.<kind>" in layers
  *  "phase_bytes": [..], "phase_flops": [..]   // optional, as long as "phases": bench --phases
  *  "phase_positions": [..]  // optional: 0, or of an attention the positions that its bytes and flops are for
+ *  "phase_work": ["product","attention","rows",..], "phase_tasks": [..]  // optional: for predicted times
  *  "prefill_phases", "prefill_phase_bytes", ..  // optional: the same of prefill_none, all its rows
  *  "prefill_last_phases", "prefill_all_phases"  // optional: names only
  *  "peaks": [{"kind": "int8", "flops": 1536}, ..],  // of one run of each of GmModel.peaks
- *  "decode_peak": "int8", "prefill_peak": "bf16-tiles"  // the kinds that products of one and of many rows use
+ *  "decode_peak": "int8", "prefill_peak": "bf16-tiles"  // the kinds that products of one and of many rows
+ * use
  * }
  */

@@ -155,8 +155,11 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool pre
   for (size_t i = 0; i < n; ++i) {
     phases[i].name = list.names[i];
     phases[i].count = 1;
-    phases[i].bytes = list.bytes.empty() ? 0 : list.bytes[i];
-    phases[i].flops = list.flops.empty() ? 0 : list.flops[i];
+    const double share = list.positions.empty() ? 1
+                         : prefill              ? seenShare(list.positions[i], depth, m.prefillNone.rows)
+                                                : seenShare(list.positions[i], depth + 1, steps);
+    phases[i].bytes = list.bytes.empty() ? 0 : list.bytes[i] * share;
+    phases[i].flops = list.flops.empty() ? 0 : list.flops[i] * share;
     phases[n].bytes += phases[i].bytes;
     phases[n].flops += phases[i].flops;
   }
@@ -181,11 +184,12 @@ std::vector<PhaseTime> byKind(const std::vector<PhaseTime> &phases) {
     const std::string kind = kindOf(p.name);
     auto it = std::find_if(kinds.begin(), kinds.end(), [&](const PhaseTime &k) { return k.name == kind; });
     if (it == kinds.end())
-      it = kinds.insert(it, PhaseTime{kind, 0, 0, 0, 0});
+      it = kinds.insert(it, PhaseTime{kind, 0, 0, 0, 0, 0});
     it->count += p.count;
     it->seconds += p.seconds;
     it->bytes += p.bytes;
     it->flops += p.flops;
+    it->predicted += p.predicted;
   }
   return kinds;
 }
@@ -277,6 +281,38 @@ std::vector<double> computePeaks(Session &session, const Manifest &m) {
     rates.push_back(best);
   }
   return rates;
+}
+
+/// A step function of nothing but `rows` barriers.
+static void onlyBarriers(const GmStep *step) {
+  for (int64_t i = 0; i < step->rows; ++i)
+    gm_barrier(step);
+}
+
+Machine measureMachine(Session &session, const Manifest &m, uint64_t weightBytes) {
+  constexpr int64_t kBarriers = 2000;
+  Machine machine;
+  machine.workers = session.pool().workers();
+  machine.readRate = streamingRead(session, weightBytes);
+  const std::vector<double> peaks = computePeaks(session, m);
+  for (size_t i = 0; i < peaks.size(); ++i)
+    machine.setPeak(m.peaks[i].kind, peaks[i]);
+  const auto start = Clock::now();
+  session.runOther(onlyBarriers, kBarriers);
+  machine.barrierSeconds = since(start) / kBarriers;
+  return machine;
+}
+
+void predictPhases(std::vector<PhaseTime> &phases, const Manifest &m, bool prefill, const Machine &machine) {
+  const PhaseList &list = prefill ? m.prefillPhases : m.phases;
+  if (list.work.empty() || list.tasks.empty())
+    return;
+  PhaseTime &step = phases.back();
+  for (size_t i = 0; i < list.names.size(); ++i) {
+    phases[i].predicted = predictSeconds(machine, {list.work[i], prefill ? m.prefillPeak : m.decodePeak,
+                                                   prefill, phases[i].bytes, phases[i].flops, list.tasks[i]});
+    step.predicted += phases[i].predicted;
+  }
 }
 
 double peakOf(const Manifest &m, const std::vector<double> &rates, const std::string &kind) {

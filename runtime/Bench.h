@@ -2,6 +2,7 @@
 // Numbers only; CmdBench prints them.
 #pragma once
 
+#include "runtime/MachineModel.h"
 #include "runtime/Session.h"
 
 #include <string>
@@ -25,9 +26,10 @@ BenchRow benchRow(Session &session, const Manifest &manifest, int64_t prompt, in
 
 struct PhaseTime {
   std::string name;
-  int64_t count = 0;  ///< phases summed here: 1, or the layers that have it
-  double seconds = 0; ///< mean of a step
-  double bytes = 0, flops = 0;
+  int64_t count = 0;           ///< phases summed here: 1, or the layers that have it
+  double seconds = 0;          ///< mean of a step
+  double bytes = 0, flops = 0; ///< at the depth that was measured
+  double predicted = 0;        ///< seconds; 0: not known
 };
 /// Mean time of each phase over `steps` steps at `depth`, of decode or of a full step of a prompt
 /// (`prefill`); the last entry is "step", the whole.
@@ -50,6 +52,12 @@ double seenShare(double positions, int64_t depth, int64_t rows);
 std::vector<double> computePeaks(Session &session, const Manifest &manifest);
 /// That of `kind`; 0 if it is not among them.
 double peakOf(const Manifest &manifest, const std::vector<double> &rates, const std::string &kind);
+
+/// What this machine can do, measured now with the session's workers.
+Machine measureMachine(Session &session, const Manifest &manifest, uint64_t weightBytes);
+/// Fills in `predicted` of what benchPhases() gave.
+void predictPhases(std::vector<PhaseTime> &phases, const Manifest &manifest, bool prefill,
+                   const Machine &machine);
 
 /// Bytes per second at which the workers read the weights' mapping, best of three passes; 0 if it is too
 /// small (less than 64 MiB: a cache would be measured).

@@ -196,24 +196,35 @@ static json phaseJson(const std::vector<PhaseTime> &phases) {
                     {"mean_us", p.seconds * 1e6},
                     {"bytes", p.bytes},
                     {"flops", p.flops},
-                    {"bytes_per_s", p.seconds > 0 ? p.bytes / p.seconds : 0.0}});
+                    {"bytes_per_s", p.seconds > 0 ? p.bytes / p.seconds : 0.0},
+                    {"predicted_us", p.predicted * 1e6},
+                    {"ratio", p.predicted > 0 ? p.seconds / p.predicted : 0.0}});
   return list;
 }
 
 static std::string phaseTable(const std::vector<PhaseTime> &phases, const char *title, double readRate) {
   const double whole = phases.back().seconds;
-  std::string s = format(
-      "| %-32s | count |    mean us | share %% |      bytes |   GB/s | %% of reading | GFLOP/s |\n", title);
+  std::string s =
+      format("| %-32s | count |    mean us | share %% |      bytes |   GB/s | %% of reading | GFLOP/s | "
+             "predicted us | ratio |\n",
+             title);
   s += "| -------------------------------- | ----: | ---------: | ------: | ---------: | -----: | "
-       "-----------: | ------: |\n";
+       "-----------: | ------: | -----------: | ----: |\n";
   for (const PhaseTime &p : phases) {
     const double rate = p.seconds > 0 ? p.bytes / p.seconds : 0;
-    s += format("| %-32s | %5lld | %10.2f | %7.1f | %10.0f | %6.2f | %12.0f | %7.1f |\n", p.name.c_str(),
+    s += format("| %-32s | %5lld | %10.2f | %7.1f | %10.0f | %6.2f | %12.0f | %7.1f | ", p.name.c_str(),
                 static_cast<long long>(p.count), p.seconds * 1e6, whole > 0 ? 100 * p.seconds / whole : 0,
                 p.bytes, rate * 1e-9, readRate > 0 ? 100 * rate / readRate : 0,
                 p.seconds > 0 ? p.flops / p.seconds * 1e-9 : 0);
+    s += p.predicted > 0 ? format("%12.2f | %5.2f |\n", p.predicted * 1e6, p.seconds / p.predicted)
+                         : format("%12s | %5s |\n", "-", "-");
   }
   return s + "\n";
+}
+
+static json machineJson(const Machine &m) {
+  return {{"read_bytes_per_s", m.readRate}, {"f32_flops_per_s", m.f32},      {"int8_flops_per_s", m.int8},
+          {"tiles_flops_per_s", m.tiles},   {"barrier_s", m.barrierSeconds}, {"workers", m.workers}};
 }
 
 static void phasesCommand(const Program &p, const Options &o, Session &session) {
@@ -222,17 +233,16 @@ static void phasesCommand(const Program &p, const Options &o, Session &session) 
   const int64_t rows = std::max<int64_t>(1, p.manifest.prefillNone.rows);
   const int64_t steps =
       std::max<int64_t>(1, prefill ? (o.benchPrompt[0] + rows - 1) / rows : o.benchAnswer[0]);
-  const std::vector<PhaseTime> phases = benchPhases(session, p.manifest, prefill, o.benchDepth[0], steps);
-  const double readRate = streamingRead(session, p.payload.weightBytes());
+  std::vector<PhaseTime> phases = benchPhases(session, p.manifest, prefill, o.benchDepth[0], steps);
+  const Machine machine = measureMachine(session, p.manifest, p.payload.weightBytes());
+  predictPhases(phases, p.manifest, prefill, machine);
+  const double readRate = machine.readRate;
   const double share = p.payload.hugePageShare(false);
   if (o.format == BenchFormat::Json) {
-    const json j = {{"n_threads", o.workers},
-                    {"n_depth", o.benchDepth[0]},
-                    {"steps", steps},
-                    {"huge_page_share", share},
-                    {"streaming_bytes_per_s", readRate},
-                    {"phases", phaseJson(phases)},
-                    {"kinds", phaseJson(byKind(phases))}};
+    const json j = {
+        {"n_threads", o.workers},      {"n_depth", o.benchDepth[0]},        {"steps", steps},
+        {"huge_page_share", share},    {"streaming_bytes_per_s", readRate}, {"machine", machineJson(machine)},
+        {"phases", phaseJson(phases)}, {"kinds", phaseJson(byKind(phases))}};
     writeOut(j.dump(1) + "\n");
     return;
   }
@@ -246,7 +256,8 @@ static void phasesCommand(const Program &p, const Options &o, Session &session) 
                   static_cast<long long>(steps),
                   prefill ? cat("steps of ", rows, " tokens of a prompt").c_str() : "decode steps",
                   static_cast<long long>(o.benchDepth[0]), o.workers, 100 * share) +
-           (readRate > 0 ? format("; plain reading of the weights: %.2f GB/s\n", readRate * 1e-9) : "\n"));
+           (readRate > 0 ? format("; plain reading of the weights: %.2f GB/s", readRate * 1e-9) : "") +
+           format("; a barrier: %.2f us\nratio: measured / predicted\n", machine.barrierSeconds * 1e6));
 }
 
 /// Fails with exit 1 before anything long runs if some row does not fit the context.

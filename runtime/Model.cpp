@@ -136,8 +136,16 @@ static void readTokens(const json &j, Manifest &m) {
 static PhaseList readPhases(const json &j, const std::string &prefix) {
   const std::string bytes = prefix + "phase_bytes", flops = prefix + "phase_flops";
   const std::string positions = prefix + "phase_positions";
-  PhaseList phases{list<std::string>(j, prefix + "phases"), list<double>(j, bytes), list<double>(j, flops),
-                   list<double>(j, positions)};
+  PhaseList phases{list<std::string>(j, prefix + "phases"),
+                   list<double>(j, bytes),
+                   list<double>(j, flops),
+                   list<double>(j, positions),
+                   list<std::string>(j, prefix + "phase_work"),
+                   list<int64_t>(j, prefix + "phase_tasks")};
+  for (size_t size : {phases.work.size(), phases.tasks.size()})
+    if (size && size != phases.names.size())
+      broken(cat("'", prefix, "phase_work' and '", prefix, "phase_tasks' need ", phases.names.size(),
+                 " entries, found ", size));
   for (const auto *v : {&phases.bytes, &phases.flops, &phases.positions})
     if (!v->empty() && v->size() != phases.names.size())
       broken(cat("'", bytes, "', '", flops, "' and '", positions, "' need ", phases.names.size(),

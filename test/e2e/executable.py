@@ -184,12 +184,30 @@ def check_answers(tally, folder, exe):
     keys = {"n_prompt", "n_gen", "n_depth", "avg_ts", "stddev_ts", "samples_ts"}
     ok = isinstance(rows, list) and rows and all(isinstance(r, dict) and keys <= set(r) for r in rows)
     tally.check(result.code == 0 and ok, "bench -o json has llama-bench's fields", result.brief() + result.text[:300])
+    trace = os.path.join(folder, "trace.json")
+    result = gmtest.run([exe, "--ids", "2,105,9", "-n", "3", "--ignore-eos", "-t", "2", "--trace", trace])
+    if tally.check(result.code == 0 and os.path.isfile(trace), "--trace", result.brief()):
+        check_trace(tally, exe, trace)
     link = os.path.join(folder, "link")
     os.symlink(exe, link)
     result = gmtest.run([link, "--ids", "2", "-n", "1", "--print-ids"], cwd="/")
     tally.check(result.code == 0, "runs through a symbolic link and from another folder", result.brief())
     result = gmtest.run([exe, "--ids", "2", "-n", "1", "--print-ids"], env={})
     tally.check(result.code == 0, "runs with an empty environment", result.brief())
+
+
+def check_trace(tally, exe, path):
+    """Each decode step has the manifest's phases, in their order, on the track of each worker."""
+    names = parse(gmtest.run([exe, "info", "--json"]).text)["phases"]
+    with open(path, encoding="utf-8") as file:
+        events = [e for e in json.load(file)["traceEvents"] if e["ph"] == "X"]
+    steps = [e for e in events if e["tid"] == 0]
+    tally.check([s["name"] for s in steps] == ["prefill_last", "decode", "decode"], "steps of the trace", str(steps))
+    for worker in (1, 2):
+        track = [e for e in events if e["tid"] == worker]
+        tally.check([e["name"] for e in track[-2 * len(names):]] == 2 * names, f"phases of worker {worker - 1}")
+        tally.check(all(a["ts"] + a["dur"] <= b["ts"] + 0.002 for a, b in zip(track, track[1:])),
+                    f"phases of worker {worker - 1} are in order")
 
 
 def parse(text):

@@ -5,6 +5,7 @@
 #include "codegen/Link.h"
 #include "codegen/Manifest.h"
 #include "codegen/OutputFile.h"
+#include "codegen/Predict.h"
 #include "codegen/cpu/EmitMachine.h"
 #include "codegen/cpu/LowerToLLVM.h"
 #include "codegen/cpu/StepToCpu.h"
@@ -67,6 +68,7 @@ private:
   llvm::Error load();
   llvm::Error optimise();
   llvm::Error lower();
+  llvm::Error predict();
   llvm::Error generate();
   llvm::Error finishText(llvm::StringRef text);
   llvm::Error saveTemp(llvm::StringRef name, llvm::StringRef text);
@@ -179,6 +181,19 @@ llvm::Error Compilation::lower() {
   program = *module->getOps<step::ProgramOp>().begin();
   timer.stage("plan the step");
   return saveTemp("step.mlir", options.saveTemps.empty() ? "" : print());
+}
+
+/// Predicted times, for readers of --emit=step.
+llvm::Error Compilation::predict() {
+  Machine machine = nominalMachine(target);
+  if (!options.machine.empty()) {
+    llvm::Expected<Machine> measured = readMachine(options.machine);
+    if (!measured)
+      return measured.takeError();
+    machine = *measured;
+  }
+  notePredictions(program, target, compute, machine);
+  return llvm::Error::success();
 }
 
 ManifestOptions Compilation::manifestOptions() const {
@@ -318,8 +333,10 @@ llvm::Error Compilation::run() {
   reportMemory();
   if (options.estimate)
     return llvm::Error::success();
-  if (options.emit == EmitKind::Step)
-    return finishText(print()); // with the weights that the program's are made of
+  if (options.emit == EmitKind::Step) {
+    llvm::Error error = predict();
+    return error ? std::move(error) : finishText(print()); // with the weights that the program's are made of
+  }
   return generate();
 }
 

@@ -44,6 +44,7 @@ struct Table {
   cl::opt<bool> verbose{"v", cl::desc("say what is done"), cl::cat(category)};
   cl::opt<bool> time{"time", cl::desc("print the seconds that each stage took"), cl::cat(category)};
   cl::opt<std::string> saveTemps{"save-temps", cl::desc("write every intermediate form into DIR"), cl::value_desc("DIR"), cl::cat(category)};
+  cl::opt<std::string> machine{"machine", cl::desc("with --emit=step: predict times for what `OUT bench --phases -o json` measured (default: a nominal machine)"), cl::value_desc("FILE"), cl::cat(category)};
   cl::opt<bool> estimate{"estimate", cl::desc("print sizes and memory; write nothing"), cl::cat(category)};
   cl::opt<bool> listTargets{"list-targets", cl::desc("list the processors that --march knows"), cl::cat(category)};
 
@@ -51,7 +52,7 @@ struct Table {
   ~Table() {
     for (cl::Option *option : std::initializer_list<cl::Option *>{
              &model, &output, &target, &march, &gpuArch, &quantize, &compute, &kv, &context, &maxBatch, &weights, &mmproj,
-             &chatTemplate, &emit, &fuse, &opt, &verbose, &time, &saveTemps, &estimate, &listTargets})
+             &chatTemplate, &emit, &fuse, &opt, &verbose, &time, &saveTemps, &machine, &estimate, &listTargets})
       option->removeArgument();
   }
 };
@@ -129,6 +130,11 @@ static llvm::Expected<Options> toOptions(const Table &table) {
   options.estimate = table.estimate;
   options.saveTemps = table.saveTemps;
   options.chatTemplate = table.chatTemplate;
+  options.machine = table.machine;
+  if (table.machine.getNumOccurrences() && options.emit != EmitKind::Step)
+    return usageError("--machine: found --emit=" + table.emit + ", expected --emit=step, which prints predicted times");
+  if (table.machine.getNumOccurrences() && options.machine.empty())
+    return usageError("--machine: found an empty name, expected a file that `OUT bench --phases -o json` wrote");
   if (options.estimate && (options.emit == EmitKind::Gemma || options.emit == EmitKind::Fused))
     return usageError("--estimate: found --emit=" + table.emit +
                       ", which ends before memory is planned; leave one of them out");

@@ -79,7 +79,7 @@ llvm::Error checkOutput(const Options &options) {
   auto refuse = [&](llvm::StringRef input) {
     return usageError("-o: " + options.output + " is an input, " + input + "; give the output another name");
   };
-  for (const std::string &input : {options.model, options.chatTemplate})
+  for (const std::string &input : {options.model, options.chatTemplate, options.machine})
     if (!input.empty() && !llvm::sys::fs::is_directory(input) && sameFile(options.output, input))
       return refuse(input);
   std::error_code error;

@@ -1,0 +1,98 @@
+// See Predict.h.
+#include "codegen/Predict.h"
+
+#include "codegen/cpu/EmitMachine.h"
+#include "frontend/Json.h"
+
+#include "mlir/IR/Builders.h"
+
+#include <cmath>
+
+namespace gemmac {
+
+const char *workOf(step::PhaseOp phase) {
+  const char *work = "rows";
+  phase.getBody().walk([&](mlir::Operation *op) {
+    if (mlir::isa<step::AttentionOp, step::QkOp, step::PvOp>(op))
+      work = "attention";
+    else if (mlir::isa<step::MatmulOp, step::ExpertMatmulOp>(op))
+      work = "product";
+    else
+      return mlir::WalkResult::advance();
+    return mlir::WalkResult::interrupt();
+  });
+  return work;
+}
+
+int64_t tasksOf(step::PhaseOp phase, int64_t rows) {
+  return static_cast<int64_t>(phase.getCols()) * (phase.getByRow() ? rows : 1);
+}
+
+Machine nominalMachine(const Target &target) {
+  constexpr double kCores = 2, kHertz = 3e9;
+  const double lanes = target.avx512 ? 16 : 8; // of f32; two units, each a product and a sum a cycle
+  Machine machine;
+  machine.workers = static_cast<int>(kCores);
+  machine.readRate = 25e9;
+  machine.f32 = kCores * kHertz * lanes * 2 * 2;
+  machine.int8 = machine.f32 * (target.vnni || target.avxvnni ? 4 : 2);
+  machine.tiles = target.amx ? kCores * kHertz * 1024 : 0; // 16 x 16 x 32 products in 16 cycles
+  machine.barrierSeconds = 2e-6;
+  return machine;
+}
+
+llvm::Expected<Machine> readMachine(llvm::StringRef path) {
+  llvm::Expected<JsonDocument> document = JsonDocument::read(path, {});
+  if (!document)
+    return document.takeError();
+  InputCheck check(path);
+  JsonObject root(document->root(), "", "", check);
+  if (!root.has("machine"))
+    root.missing("machine", "what `EXE bench --phases -o json` measured");
+  Machine machine;
+  if (!check.failed()) {
+    JsonObject fields = root.object("machine");
+    const Interval rate{0, 1e18};
+    machine.readRate = fields.number("read_bytes_per_s", {0, 1e18, true});
+    machine.f32 = fields.number("f32_flops_per_s", rate);
+    machine.int8 = fields.number("int8_flops_per_s", rate);
+    machine.tiles = fields.number("tiles_flops_per_s", rate);
+    machine.barrierSeconds = fields.number("barrier_s", {0, 1});
+    machine.workers = static_cast<int>(fields.integer("workers", 1, 1024));
+  }
+  if (llvm::Error error = check.take())
+    return error;
+  return machine;
+}
+
+static mlir::DictionaryAttr describe(const Machine &machine, mlir::Builder &b) {
+  auto number = [&](llvm::StringRef name, double x) { return b.getNamedAttr(name, b.getF64FloatAttr(x)); };
+  return b.getDictionaryAttr(
+      {number("barrier_s", machine.barrierSeconds), number("f32_flops_per_s", machine.f32),
+       number("int8_flops_per_s", machine.int8), number("read_bytes_per_s", machine.readRate),
+       number("tiles_flops_per_s", machine.tiles),
+       b.getNamedAttr("workers", b.getI64IntegerAttr(machine.workers))});
+}
+
+void notePredictions(step::ProgramOp program, const Target &target, const std::string &compute,
+                     const Machine &machine) {
+  mlir::Builder b(program->getContext());
+  program->setAttr("step.machine", describe(machine, b));
+  for (auto entry : program.getOps<step::EntryOp>()) {
+    const auto rows = static_cast<int64_t>(entry.getRows());
+    for (auto phase : entry.getOps<step::PhaseOp>()) {
+      const int64_t live = phase.getRows() == step::Rows::Last ? 1 : rows;
+      const bool many = live > 1;
+      const double more = static_cast<double>(live - 1);
+      const double seconds = predictSeconds(
+          machine, {workOf(phase), productKind(target, compute, many), many,
+                    static_cast<double>(phase.getBytes()) + more * static_cast<double>(phase.getRowBytes()),
+                    static_cast<double>(phase.getFlops()) + more * static_cast<double>(phase.getRowFlops()),
+                    tasksOf(phase, live)});
+      if (seconds > 0) // tenths of a microsecond: more digits would only look exact
+        phase->setAttr("step.predicted_us", b.getF64FloatAttr(std::round(seconds * 1e7) / 10));
+    }
+  }
+}
+
+} // namespace gemmac

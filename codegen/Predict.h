@@ -1,0 +1,27 @@
+// What each phase should take on a machine: from the cost pass's bytes and operations and the model of
+// runtime/MachineModel.
+#pragma once
+
+#include "codegen/Target.h"
+#include "dialect/step/Step.h"
+#include "runtime/MachineModel.h"
+
+#include <string>
+
+namespace gemmac {
+
+/// What a phase's time goes to: "product", "attention", or "rows" for everything row by row.
+const char *workOf(step::PhaseOp phase);
+/// Tasks of a step of `rows` rows.
+int64_t tasksOf(step::PhaseOp phase, int64_t rows);
+
+/// Two cores of the target's kind, 3 GHz, with 25 GB/s: to compare phases where nothing was measured.
+Machine nominalMachine(const Target &target);
+/// The machine that `EXE bench --phases -o json` measured, from that output. Fails with exit code 1.
+llvm::Expected<Machine> readMachine(llvm::StringRef path);
+/// Notes on each phase, as step.predicted_us, what a step of all its rows takes with full caches, and on the
+/// program the machine. `compute` as in the manifest.
+void notePredictions(step::ProgramOp program, const Target &target, const std::string &compute,
+                     const Machine &machine);
+
+} // namespace gemmac

@@ -1,0 +1,75 @@
+// Predicted times: the roofline of each kind of phase, in literal numbers, and what bench makes of it.
+#include "Exe.h"
+#include "runtime/Bench.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace gemmac::rt {
+namespace {
+
+Machine round() {
+  Machine m;
+  m.readRate = 20e9;
+  m.f32 = 100e9;
+  m.int8 = 400e9;
+  m.tiles = 1000e9;
+  m.barrierSeconds = 2e-6;
+  m.workers = 4;
+  return m;
+}
+
+TEST(MachineModel, aSingleRowsProductIsBoundByReading) {
+  const PhaseWork decode{"product", "int8", false, 19e6, 1e6, 64};
+  EXPECT_NEAR(predictSeconds(round(), decode), 2e-6 + 1e-3, 1e-9) << "95 % of the streaming rate";
+}
+
+TEST(MachineModel, manyRowsAreBoundByTheirKindOfProduct) {
+  PhaseWork prompt{"product", "bf16-tiles", true, 1e6, 220e6, 64};
+  EXPECT_NEAR(predictSeconds(round(), prompt), 2e-6 + 1e-3, 1e-9);
+  prompt.product = "int8"; // 27 % of 400e9
+  EXPECT_NEAR(predictSeconds(round(), prompt), 2e-6 + 220e6 / 108e9, 1e-9);
+}
+
+TEST(MachineModel, fewTasksLeaveWorkersIdle) {
+  const PhaseWork one{"product", "int8", false, 19e6, 1e6, 1};
+  EXPECT_NEAR(predictSeconds(round(), one), 2e-6 + 4e-3, 1e-9);
+}
+
+TEST(MachineModel, whatIsNotKnownIsNotPredicted) {
+  const PhaseWork phase{"rows", "int8", false, 1e6, 1e6, 8};
+  EXPECT_GT(predictSeconds(round(), phase), 0);
+  Machine m = round();
+  m.readRate = 0;
+  EXPECT_EQ(predictSeconds(m, phase), 0);
+  EXPECT_EQ(predictSeconds(round(), {"dreams", "int8", false, 1, 1, 1}), 0);
+  EXPECT_EQ(predictSeconds(round(), {"product", "int3", false, 1, 1, 1}), 0);
+}
+
+TEST(MachineModel, phasesOfAStepSumUp) {
+  const std::string text =
+      test::fakeManifest(R"({"phase_work": ["rows", "attention"], "phase_tasks": [8, 8]})");
+  const GmModel model = test::fakeModel(text);
+  const Manifest manifest = readManifest(model);
+  std::vector<PhaseTime> phases{
+      {"layers.0.state", 1, 1, 17e6, 0, 0}, {"layers.1.state", 1, 1, 8e6, 0, 0}, {"step"}};
+  predictPhases(phases, manifest, false, round());
+  EXPECT_NEAR(phases[0].predicted, 2e-6 + 1e-3, 1e-9);
+  EXPECT_NEAR(phases[1].predicted, 2e-6 + 1e-3, 1e-9);
+  EXPECT_DOUBLE_EQ(phases[2].predicted, phases[0].predicted + phases[1].predicted);
+  EXPECT_DOUBLE_EQ(byKind(phases)[0].predicted, phases[2].predicted);
+}
+
+TEST_F(Exe, phasesShowPredictionsOnlyWhereTheyAreKnown) {
+  manifest = test::fakeManifest(R"({"phase_work": ["rows", "attention"], "phase_tasks": [8, 8]})");
+  const nlohmann::json j = nlohmann::json::parse(run({"bench", "--phases", "-n", "5", "-o", "json"}).out);
+  EXPECT_EQ(j["phases"][0]["predicted_us"], 0) << "weights of 3000 bytes say nothing of a streaming rate";
+  EXPECT_EQ(j["phases"][0]["ratio"], 0);
+  for (const char *field : {"read_bytes_per_s", "f32_flops_per_s", "int8_flops_per_s", "tiles_flops_per_s"})
+    EXPECT_TRUE(j["machine"][field].is_number()) << field;
+  EXPECT_GT(j["machine"]["barrier_s"], 0);
+  EXPECT_NE(run({"bench", "--phases", "-n", "5"}).out.find("predicted us | ratio |"), std::string::npos);
+}
+
+} // namespace
+} // namespace gemmac::rt
