@@ -21,6 +21,15 @@ def run(command, quiet=True):
     return done.stdout.decode()
 
 
+def parse_with_flags(parser):
+    """The parsed arguments; `flags` is what stands behind --."""
+    own = sys.argv[1:]
+    flags = own[own.index("--") + 1:] if "--" in own else []
+    args = parser.parse_args(own[:own.index("--")] if "--" in own else own)
+    args.flags = flags
+    return args
+
+
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = re.search(r"model name\s*:\s*(.*)", file.read())

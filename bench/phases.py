@@ -12,7 +12,7 @@ import json
 import statistics
 import sys
 
-from machine import run
+from machine import parse_with_flags, run
 
 
 def report(args, *flags):
@@ -61,8 +61,7 @@ def main():
     parser.add_argument("--over", type=float, default=1, help="percent of the step's time")
     parser.add_argument("--within", type=float, default=2)
     parser.add_argument("--kinds", action="store_true", help="the ratio of each kind of phase too")
-    parser.add_argument("flags", nargs="*", help="of EXE bench, behind --")
-    args = parser.parse_args()
+    args = parse_with_flags(parser)
     total = 0
     runs = [(f"decode at {depth}", ["-n", args.steps, "-d", depth]) for depth in args.depths.split(",")]
     for what, flags in [*runs, (f"prompt of {args.prompt}", ["-n", 0, "-p", args.prompt])]:

@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 
-from machine import run
+from machine import parse_with_flags, run
 
 
 def steal(cpu, busy, idle):
@@ -49,8 +49,7 @@ def main():
     parser.add_argument("--busy-ms", type=float, default=5)
     parser.add_argument("--idle-ms", type=float, default=5)
     parser.add_argument("--cpu", type=int, default=max(os.sched_getaffinity(0)))
-    parser.add_argument("flags", nargs="*", help="of EXE bench, behind --")
-    args = parser.parse_args()
+    args = parse_with_flags(parser)
     test = re.fullmatch(r"(pp|tg)(\d+)", args.test)
     if not test:
         sys.exit(f"--test: found {args.test!r}, expected a name like tg64 or pp512")
