@@ -231,9 +231,10 @@ emitModelObject(step::ProgramOp program, const Target &target, llvm::StringRef m
     else
       fields.push_back(llvm::ConstantPointerNull::get(pointer));
   }
+  function(kStreamSymbol);
   for (const Peak &peak : peaksOf(target))
     function(peak.symbol);
-  while (fields.size() < 7 + GM_PEAKS) // version, manifest, its size, four entries
+  while (fields.size() < 8 + GM_PEAKS) // version, manifest, its size, four entries, stream
     fields.push_back(llvm::ConstantPointerNull::get(pointer));
   llvm::Constant *model = llvm::ConstantStruct::getAnon(context, fields);
   new llvm::GlobalVariable(module, model->getType(), true, llvm::GlobalValue::ExternalLinkage, model,

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define GM_ABI_VERSION 2
+#define GM_STREAM_BLOCK (1 << 20) /* bytes that `stream` reads at a time */
 #define GM_PEAKS 3 /* most kinds of arithmetic that are measured */
 #define GM_PEAK_BYTES                                                                                        \
   12288 /* of scratch that their functions use: activations, weights, results; 4096 each */
@@ -45,6 +46,8 @@ typedef struct GmModel {
   GmEntry prefill_none;    ///< no logits (inner chunks of a prompt)
   GmEntry prefill_last;    ///< logits of the last row
   GmEntry prefill_all;     ///< logits of every row
+  GmEntry stream;          ///< reads the first `rows` blocks of the weights, claimed from the first counter; the
+                           ///< sum of their words is added to those in the first vector of scratch
   GmEntry peaks[GM_PEAKS]; ///< as manifest "peaks": `rows` runs of a loop of products on the operands in
                            ///< scratch, f32 or pairs of bf16 in [1, 2); null where the target has fewer kinds
 } GmModel;

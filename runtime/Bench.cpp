@@ -194,37 +194,16 @@ std::vector<PhaseTime> byKind(const std::vector<PhaseTime> &phases) {
   return kinds;
 }
 
-static constexpr int64_t kBlock = 1 << 20;
-
-/// A step function: workers claim blocks of the weights and add up their words. rows = whole blocks.
-static void readWeights(const GmStep *step) {
-  uint64_t sums[8] = {};
-  for (;;) {
-    const int64_t block = __atomic_fetch_add(&step->counters[0], 1, __ATOMIC_RELAXED);
-    if (block >= step->rows)
-      break;
-    const uint64_t *p = reinterpret_cast<const uint64_t *>(step->weights + block * kBlock);
-    for (int64_t i = 0; i < kBlock / 8; i += 8)
-      for (int64_t k = 0; k < 8; ++k)
-        sums[k] += p[i + k];
-  }
-  uint64_t sum = 0;
-  for (uint64_t s : sums)
-    sum += s;
-  // The sum must be seen by somebody, or nothing is read.
-  __atomic_fetch_add(&step->counters[8], static_cast<int64_t>(sum), __ATOMIC_RELAXED);
-}
-
-double streamingRead(Session &session, uint64_t weightBytes) {
-  const int64_t blocks = static_cast<int64_t>(weightBytes / kBlock);
-  if (blocks < 64)
+double streamingRead(Session &session, const Manifest &m, uint64_t weightBytes) {
+  const auto blocks = static_cast<int64_t>(weightBytes / GM_STREAM_BLOCK);
+  if (blocks < 64 || !m.stream)
     return 0;
   double best = 0;
   for (int pass = 0; pass < 4; ++pass) {
     const auto start = Clock::now();
-    session.runOther(readWeights, blocks);
+    session.runOther(m.stream, blocks);
     if (pass > 0) // the first brings the pages in
-      best = std::max(best, static_cast<double>(blocks * kBlock) / since(start));
+      best = std::max(best, static_cast<double>(blocks) * GM_STREAM_BLOCK / since(start));
   }
   return best;
 }
@@ -293,7 +272,7 @@ Machine measureMachine(Session &session, const Manifest &m, uint64_t weightBytes
   constexpr int64_t kBarriers = 2000;
   Machine machine;
   machine.workers = session.pool().workers();
-  machine.readRate = streamingRead(session, weightBytes);
+  machine.readRate = streamingRead(session, m, weightBytes);
   const std::vector<double> peaks = computePeaks(session, m);
   for (size_t i = 0; i < peaks.size(); ++i)
     machine.setPeak(m.peaks[i].kind, peaks[i]);

@@ -59,8 +59,8 @@ Machine measureMachine(Session &session, const Manifest &manifest, uint64_t weig
 void predictPhases(std::vector<PhaseTime> &phases, const Manifest &manifest, bool prefill,
                    const Machine &machine);
 
-/// Bytes per second at which the workers read the weights' mapping, best of three passes; 0 if it is too
-/// small (less than 64 MiB: a cache would be measured).
-double streamingRead(Session &session, uint64_t weightBytes);
+/// Bytes per second at which the workers read the weights' mapping with the generated code's widest loads,
+/// best of three passes; 0 if it is too small (less than 64 MiB: a cache would be measured).
+double streamingRead(Session &session, const Manifest &manifest, uint64_t weightBytes);
 
 } // namespace gemmac::rt

@@ -301,7 +301,7 @@ static void rowsCommand(const Program &p, const Options &o, Session &session) {
   }
   facts.memory = memoryUse();
   facts.hugePageShare = p.payload.hugePageShare(false);
-  facts.readRate = streamingRead(session, p.payload.weightBytes());
+  facts.readRate = streamingRead(session, m, p.payload.weightBytes());
   facts.peaks = computePeaks(session, m);
   if (o.format == BenchFormat::Markdown) {
     writeOut(markdown(p, o, rows, facts));

@@ -19,15 +19,15 @@ struct Efficiency {
 
 /// The first that fits counts.
 constexpr Efficiency kTable[] = {
-    {"product", "", false, .95, .25, ""},          // bound by memory
+    {"product", "", false, .90, .25, ""},          // bound by memory
     {"product", "bf16-tiles", true, .90, .22, ""}, // beside the tiles' products: unpacking weights, epilogues
     {"product", "int8", true, .90, .27, ""},
     {"product", "f32", true, .90, .40, ""},
-    {"attention", "", false, .40, .25, "f32"}, // keys and values of a head group go through one core
+    {"attention", "", false, .33, .25, "f32"}, // keys and values of a head group go through one core
     {"attention", "bf16-tiles", true, .90, .115, ""},
     {"attention", "", true, .90, .30, "f32"},
-    {"rows", "", false, .85, .50, "f32"},
-    {"rows", "", true, .85, .50, "f32"},
+    {"rows", "", false, .75, .50, "f32"},
+    {"rows", "", true, .75, .50, "f32"},
 };
 
 } // namespace

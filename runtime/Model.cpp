@@ -222,6 +222,7 @@ Manifest readManifest(const GmModel &model) {
   readTokens(j, m);
   m.phases = readPhases(j, "");
   m.prefillPhases = readPhases(j, "prefill_");
+  m.stream = model.stream;
   readPhaseNames(j, m);
   readPeaks(j, model, m);
   readCaches(j, m);

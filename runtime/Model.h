@@ -69,6 +69,7 @@ struct Manifest {
   SamplingDefaults sampling;
   uint64_t parameters = 0, weightBytes = 0, bytesPerToken = 0;
   PhaseList phases, prefillPhases; ///< of decode; of a full step of prefill_none
+  GmEntry stream = nullptr;        ///< reads the weights (Abi.h)
   std::vector<Peak> peaks;
   std::string decodePeak, prefillPeak; ///< kinds; empty if not known
 

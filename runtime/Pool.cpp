@@ -108,7 +108,10 @@ void Pool::work(int worker) {
   if (worker != 0)
     note(worker);
   entry_(&step);
-  barrier(worker); // nobody returns to run() while another still reads or writes
+  note(worker);
+  arrive(); // nobody returns to run() while another still reads or writes: from here on the caller may
+  if (worker == 0)
+    note(worker);
 }
 
 void Pool::run(GmEntry entry, const GmStep &proto, uint64_t scratchStride) {

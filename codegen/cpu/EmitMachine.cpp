@@ -6,6 +6,8 @@
 #include "codegen/cpu/PhaseEmitter.h"
 #include "runtime/Abi.h"
 
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
 using namespace mlir;
 
 namespace gemmac {
@@ -78,6 +80,34 @@ void emitTiles(KernelBuilder &k, Value scratch, Value times) {
     tiles.store(sums[j], k.at(scratch, kResultsAt + j * 1024), line);
 }
 
+/// Block after block of the weights, claimed like tasks, in four sums of words.
+void emitStream(KernelBuilder &k, Value step) {
+  constexpr int64_t kSums = 4;
+  const int64_t bytes = vectorBytes(k.cpu());
+  OpBuilder &b = k.builder();
+  Type words = k.vec(k.i64(), bytes / 8);
+  Value weights = k.load(k.ptr(), k.at(step, Weights)), scratch = k.load(k.ptr(), k.at(step, Scratch));
+  Value counter = k.load(k.ptr(), k.at(step, Counters)), blocks = k.load(k.i64(), k.at(step, Rows));
+  auto loop = scf::WhileOp::create(b, k.location(), TypeRange{k.i64()}, ValueRange{k.c(0)});
+  OpBuilder::InsertionGuard guard(b);
+  b.createBlock(&loop.getBefore(), {}, {k.i64()}, {k.location()});
+  Value block = LLVM::AtomicRMWOp::create(b, k.location(), LLVM::AtomicBinOp::add, counter, k.c(1),
+                                          LLVM::AtomicOrdering::monotonic);
+  scf::ConditionOp::create(b, k.location(), k.lt(block, blocks), ValueRange{block});
+  Block *after = b.createBlock(&loop.getAfter(), {}, {k.i64()}, {k.location()});
+  Value from = k.at(weights, k.mul(after->getArgument(0), GM_STREAM_BLOCK));
+  SmallVector<Value> sums(kSums, k.cint(words, 0));
+  sums[0] = k.load(words, scratch, 32);
+  sums = k.loop(k.c(0), k.c(GM_STREAM_BLOCK), kSums * bytes, sums, [&](Value at, ValueRange now) {
+    SmallVector<Value> next;
+    for (int64_t j = 0; j < kSums; ++j)
+      next.push_back(k.add(now[j], k.load(words, k.at(from, k.add(at, j * bytes)), 32)));
+    return next;
+  });
+  k.store(k.add(k.add(sums[0], sums[1]), k.add(sums[2], sums[3])), scratch, 32);
+  scf::YieldOp::create(b, k.location(), ValueRange{k.c(0)});
+}
+
 } // namespace
 } // namespace cpu
 
@@ -99,6 +129,13 @@ std::string productKind(const Target &target, const std::string &compute, bool m
 void emitPeaks(ModuleOp dst, const Target &target) {
   cpu::KernelLibrary library(dst, target);
   Type pointer = LLVM::LLVMPointerType::get(dst.getContext());
+  {
+    func::FuncOp function = library.declare(kStreamSymbol, {pointer}, /*exported=*/true);
+    OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
+    cpu::KernelBuilder k(builder, dst.getLoc(), target);
+    cpu::emitStream(k, function.getArgument(0));
+    func::ReturnOp::create(builder, dst.getLoc());
+  }
   for (const Peak &peak : peaksOf(target)) {
     func::FuncOp function = library.declare(peak.symbol, {pointer}, /*exported=*/true);
     OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());

@@ -75,6 +75,28 @@ TEST_P(Peaks, countWhatTheyDo) {
   }
 }
 
+TEST_P(Peaks, streamAddsUpEveryWordOnce) {
+  constexpr int64_t kBlocks = 3;
+  std::vector<uint64_t> weights(kBlocks * GM_STREAM_BLOCK / 8 + 8);
+  auto *first = reinterpret_cast<uint64_t *>((reinterpret_cast<uintptr_t>(weights.data()) + 63) / 64 * 64);
+  uint64_t want = 0;
+  for (int64_t i = 0; i < kBlocks * GM_STREAM_BLOCK / 8; ++i)
+    want += first[i] = static_cast<uint64_t>(i) * 0x9E3779B97F4A7C15ull;
+  alignas(64) uint64_t scratch[8] = {};
+  int64_t counters[16] = {};
+  GmStep step = {};
+  step.weights = reinterpret_cast<const char *>(first);
+  step.scratch = reinterpret_cast<char *>(scratch);
+  step.counters = counters;
+  step.rows = kBlocks;
+  llvm::cantFail(jit->lookup(kStreamSymbol)).toPtr<GmEntry>()(&step);
+  uint64_t sum = 0;
+  for (uint64_t word : scratch)
+    sum += word;
+  EXPECT_EQ(sum, want);
+  EXPECT_EQ(counters[0], kBlocks + 1) << "each claimed once, and one claim that finds nothing";
+}
+
 INSTANTIATE_TEST_SUITE_P(Targets, Peaks, testing::ValuesIn(test::runnableTargets()), [](const auto &info) {
   std::string name = info.param;
   std::replace(name.begin(), name.end(), '-', '_');

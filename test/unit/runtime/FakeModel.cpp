@@ -65,6 +65,16 @@ static void prefillNone(const GmStep *s) { count(s, 1), states(s); }
 static void prefillLast(const GmStep *s) { count(s, 2), states(s), logits(s, s->rows - 1); }
 static void prefillAll(const GmStep *s) { count(s, 3), states(s), logits(s, 0); }
 
+/// Adds up the weights, in blocks claimed from the first counter.
+static void stream(const GmStep *s) {
+  uint64_t *sum = reinterpret_cast<uint64_t *>(s->scratch);
+  for (int64_t block; (block = claim(s, 0)) < s->rows;) {
+    const uint64_t *words = reinterpret_cast<const uint64_t *>(s->weights + block * GM_STREAM_BLOCK);
+    for (int64_t i = 0; i < GM_STREAM_BLOCK / 8; ++i)
+      sum[0] += words[i];
+  }
+}
+
 /// Runs of a loop as a generated peak has it: reads operands, writes results.
 static void peak(const GmStep *s) {
   const uint32_t *x = reinterpret_cast<const uint32_t *>(s->scratch);
@@ -99,8 +109,8 @@ std::string fakeManifest(const std::string &changes) {
 }
 
 GmModel fakeModel(const std::string &manifest) {
-  return {GM_ABI_VERSION, manifest.data(), manifest.size(), decode,
-          prefillNone,    prefillLast,     prefillAll,      {peak, nullptr, nullptr}};
+  return {GM_ABI_VERSION, manifest.data(), manifest.size(),         decode, prefillNone, prefillLast,
+          prefillAll,     stream,          {peak, nullptr, nullptr}};
 }
 
 std::vector<float> fakeLogits(const std::vector<int32_t> &ids) {
@@ -115,11 +125,7 @@ std::vector<float> fakeLogits(const std::vector<int32_t> &ids) {
 
 } // namespace gemmac::test
 
-const GmModel gm_model = {GM_ABI_VERSION,
-                          gemmac::test::kManifest,
-                          sizeof gemmac::test::kManifest - 1,
-                          gemmac::test::decode,
-                          gemmac::test::prefillNone,
-                          gemmac::test::prefillLast,
-                          gemmac::test::prefillAll,
-                          {gemmac::test::peak, nullptr, nullptr}};
+const GmModel gm_model = {
+    GM_ABI_VERSION,           gemmac::test::kManifest,   sizeof gemmac::test::kManifest - 1,
+    gemmac::test::decode,     gemmac::test::prefillNone, gemmac::test::prefillLast,
+    gemmac::test::prefillAll, gemmac::test::stream,      {gemmac::test::peak, nullptr, nullptr}};
