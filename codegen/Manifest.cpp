@@ -168,10 +168,45 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   return manifest;
 }
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::ProgramOp program,
-                                                                    llvm::StringRef manifest) {
+/// A GmModel: version, text and entries.
+static llvm::Constant *modelConstant(llvm::Module &module, const TargetCode &code) {
+  llvm::LLVMContext &context = module.getContext();
+  auto *pointer = llvm::PointerType::getUnqual(context);
+  auto *word = llvm::Type::getInt64Ty(context);
+  llvm::Constant *text = llvm::ConstantDataArray::getString(context, code.manifest, /*AddNull=*/false);
+  auto *textGlobal = new llvm::GlobalVariable(module, text->getType(), true,
+                                              llvm::GlobalValue::PrivateLinkage, text, "gm_manifest");
+  auto *entryType = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer}, false);
+  llvm::SmallVector<llvm::Constant *> fields = {llvm::ConstantInt::get(word, GM_ABI_VERSION), textGlobal,
+                                                llvm::ConstantInt::get(word, code.manifest.size())};
+  for (const char *name : {"decode", "prefill_none", "prefill_last", "prefill_all"}) {
+    bool present = llvm::any_of(step::ProgramOp(code.program).getOps<step::EntryOp>(),
+                                [&](step::EntryOp entry) { return entry.getSymName() == name; });
+    fields.push_back(present ? static_cast<llvm::Constant *>(llvm::Function::Create(
+                                   entryType, llvm::GlobalValue::ExternalLinkage,
+                                   std::string("gm_entry_") + name + code.suffix, module))
+                             : llvm::ConstantPointerNull::get(pointer));
+  }
+  return llvm::ConstantStruct::getAnon(context, fields);
+}
+
+static void defineModels(llvm::Module &module, llvm::ArrayRef<TargetCode> codes) {
+  llvm::SmallVector<llvm::Constant *> models;
+  for (const TargetCode &code : codes)
+    models.push_back(modelConstant(module, code));
+  auto *array =
+      llvm::ConstantArray::get(llvm::ArrayType::get(models.front()->getType(), models.size()), models);
+  auto *table = new llvm::GlobalVariable(module, array->getType(), true, llvm::GlobalValue::PrivateLinkage,
+                                         array, "gm_model_table");
+  auto *count = llvm::ConstantInt::get(llvm::Type::getInt64Ty(module.getContext()), models.size());
+  llvm::Constant *whole = llvm::ConstantStruct::getAnon(module.getContext(), {count, table});
+  new llvm::GlobalVariable(module, whole->getType(), true, llvm::GlobalValue::ExternalLinkage, whole,
+                           "gm_models");
+}
+
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(llvm::ArrayRef<TargetCode> codes) {
   llvm::LLVMContext context;
-  llvm::Module module("gm_model", context);
+  llvm::Module module("gm_models", context);
   llvm::Triple triple("x86_64-unknown-linux-gnu");
   std::string problem;
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, problem);
@@ -182,26 +217,7 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::Progra
   module.setTargetTriple(triple);
   module.setDataLayout(machine->createDataLayout());
   module.setPICLevel(llvm::PICLevel::BigPIC);
-
-  auto *pointer = llvm::PointerType::getUnqual(context);
-  auto *word = llvm::Type::getInt64Ty(context);
-  llvm::Constant *text = llvm::ConstantDataArray::getString(context, manifest, /*AddNull=*/false);
-  auto *textGlobal = new llvm::GlobalVariable(module, text->getType(), true,
-                                              llvm::GlobalValue::PrivateLinkage, text, "gm_manifest");
-  auto *entryType = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer}, false);
-  llvm::SmallVector<llvm::Constant *> fields = {llvm::ConstantInt::get(word, GM_ABI_VERSION), textGlobal,
-                                                llvm::ConstantInt::get(word, manifest.size())};
-  for (const char *name : {"decode", "prefill_none", "prefill_last", "prefill_all"}) {
-    bool present = llvm::any_of(program.getOps<step::EntryOp>(),
-                                [&](step::EntryOp entry) { return entry.getSymName() == name; });
-    fields.push_back(
-        present ? static_cast<llvm::Constant *>(llvm::Function::Create(
-                      entryType, llvm::GlobalValue::ExternalLinkage, std::string("gm_entry_") + name, module))
-                : llvm::ConstantPointerNull::get(pointer));
-  }
-  llvm::Constant *model = llvm::ConstantStruct::getAnon(context, fields);
-  new llvm::GlobalVariable(module, model->getType(), true, llvm::GlobalValue::ExternalLinkage, model,
-                           "gm_model");
+  defineModels(module, codes);
 
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream os(bytes);
@@ -209,7 +225,7 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(step::Progra
   if (machine->addPassesToEmitFile(passes, os, nullptr, llvm::CodeGenFileType::ObjectFile))
     return machineError("the LLVM that gemmac runs with cannot emit objects");
   passes.run(module);
-  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), "gm_model.o",
+  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), "gm_models.o",
                                                          /*RequiresNullTerminator=*/false);
 }
 

@@ -25,13 +25,22 @@ struct Row {
   bool avx512, vnni, amx;
 };
 
-/// The levels of the psABI, then CPUs whose extensions the emitters use.
+/// The levels of the psABI and CPUs whose extensions the emitters use, the most capable last: where an
+/// executable has code for several, the last one that the machine can run is run.
 constexpr Row kRows[] = {
     {"x86-64-v3", false, false, false},   {"x86-64-v4", true, false, false},
     {"cascadelake", true, true, false},   {"icelake-server", true, true, false},
-    {"sapphirerapids", true, true, true}, {"znver4", true, true, false},
-    {"znver5", true, true, false},
+    {"znver4", true, true, false},        {"znver5", true, true, false},
+    {"sapphirerapids", true, true, true},
 };
+
+/// By what the instruction sets are worth, then by the place in the table; a CPU that is not in the table is
+/// the host, for which its equals would be second best.
+int rankOf(const Target &t) {
+  const int worth = t.amx ? 4 : t.vnni ? 3 : t.avx512 ? 2 : t.avxvnni ? 1 : 0;
+  const auto *row = find_if(kRows, [&](const Row &r) { return t.name == r.name; });
+  return worth * 64 + static_cast<int>(row - std::begin(kRows));
+}
 
 Target makeTarget(StringRef name, StringRef tune, bool avx512, bool vnni, bool avxvnni, bool amx) {
   Target t;
@@ -56,6 +65,7 @@ Target makeTarget(StringRef name, StringRef tune, bool avx512, bool vnni, bool a
     for (const char *feature : kTiles)
       t.extras += std::string(",+") + feature;
   }
+  t.rank = rankOf(t);
   return t;
 }
 
@@ -92,6 +102,27 @@ Expected<Target> lookupTarget(StringRef name) {
     if (name == row.name)
       return makeTarget(row.name, row.name, row.avx512, row.vnni, /*avxvnni=*/false, row.amx);
   return usageError("--march: found \"" + name + "\", expected one of " + join(targetNames(), ", "));
+}
+
+Expected<std::vector<Target>> lookupTargets(StringRef list) {
+  SmallVector<StringRef> names;
+  list.split(names, ',');
+  std::vector<Target> targets;
+  for (StringRef name : names) {
+    if (name.empty() && names.size() > 1)
+      return usageError("--march: found an empty name in \"" + list +
+                        "\", expected names separated by single commas");
+    Expected<Target> target = lookupTarget(name);
+    if (!target)
+      return target.takeError();
+    if (any_of(targets, [&](const Target &other) { return other.name == target->name; }))
+      return usageError("--march: found " + target->name + " twice" +
+                        (target->name == name ? "" : " (" + name + " is that here)") + " in \"" + list +
+                        "\"; name each target once");
+    targets.push_back(std::move(*target));
+  }
+  llvm::sort(targets, [](const Target &x, const Target &y) { return x.rank > y.rank; });
+  return targets;
 }
 
 } // namespace gemmac

@@ -32,7 +32,7 @@ typedef void (*GmEntry)(const GmStep *step);
 /// everything written before it is visible after it.
 void gm_barrier(const GmStep *step);
 
-/// Provided by the generated object. An entry a model does not need is absent from the manifest and null
+/// The code for one target. An entry a model does not need is absent from the manifest and null
 /// here.
 typedef struct GmModel {
   uint64_t abi_version; ///< GM_ABI_VERSION
@@ -43,13 +43,21 @@ typedef struct GmModel {
   GmEntry prefill_last; ///< logits of the last row
   GmEntry prefill_all;  ///< logits of every row
 } GmModel;
-extern const GmModel gm_model;
+
+/// Provided by the generated object: one model for one or several targets, over one copy of the weights. The
+/// runtime runs the first one whose features the machine has. Sizes, entries and features differ between
+/// them; what the model is does not.
+typedef struct GmModels {
+  uint64_t count; ///< at least 1
+  const GmModel *models;
+} GmModels;
+extern const GmModels gm_models;
 
 #ifdef __cplusplus
 }
 #endif
 
-/* The manifest, JSON, written by codegen/Manifest.cpp and read by runtime/Model.cpp:
+/* The manifest, one for each target, JSON, written by codegen/Manifest.cpp and read by runtime/Model.cpp:
  * {
  *  "gemmac": "0.1.0", "name": "psalter", "family": "gemma4", "target": "cpu",
  *  "march": ["x86-64-v3"], "features": ["avx2","fma",..],      // all of these must be there, else exit 3

@@ -4,6 +4,7 @@
 #include "runtime/Failure.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cpuid.h>
 #include <cstdint>
 #include <cstring>
@@ -141,6 +142,13 @@ std::vector<std::string> missingFeatures(const std::vector<std::string> &feature
   return missing;
 }
 
+bool enableFeatures(const std::vector<std::string> &features) {
+  const bool amx = std::any_of(features.begin(), features.end(),
+                               [](const std::string &f) { return f.compare(0, 4, "amx-") == 0; });
+  constexpr long kReqXcompPerm = 0x1023, kTileData = 18; // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return !amx || syscall(SYS_arch_prctl, kReqXcompPerm, kTileData) == 0;
+}
+
 void requireFeatures(const std::vector<std::string> &features) {
   std::string list;
   for (const std::string &f : missingFeatures(features))
@@ -150,10 +158,7 @@ void requireFeatures(const std::vector<std::string> &features) {
                   cat("this CPU (", cpuName(), ") or its operating system lacks ", list,
                       ", for which the executable was compiled; compile it again with a --march that this "
                       "machine has"));
-  const bool amx = std::any_of(features.begin(), features.end(),
-                               [](const std::string &f) { return f.compare(0, 4, "amx-") == 0; });
-  constexpr long kReqXcompPerm = 0x1023, kTileData = 18; // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-  if (amx && syscall(SYS_arch_prctl, kReqXcompPerm, kTileData) != 0)
+  if (!enableFeatures(features))
     throw Failure(kLacking,
                   cat("the kernel refuses the AMX tile registers (arch_prctl: ", std::strerror(errno),
                       "); it needs Linux 5.16, or compile with a --march without AMX"));

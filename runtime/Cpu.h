@@ -11,8 +11,10 @@ namespace gemmac::rt {
 /// Those of `features` (LLVM's spelling) that this CPU lacks, or that its OS has not enabled (XCR0). A name
 /// that the runtime does not know counts as missing.
 std::vector<std::string> missingFeatures(const std::vector<std::string> &features);
-/// Fails with exit 3 if any is missing; asks the kernel for AMX tile state where an amx-* feature is among
-/// them. Before any worker starts: permission is inherited by threads made later.
+/// Asks the kernel for AMX tile state where an amx-* feature is among `features`; false, with errno, if it
+/// refuses. Before any worker starts: permission is inherited by threads made later.
+bool enableFeatures(const std::vector<std::string> &features);
+/// Fails with exit 3 if any is missing or cannot be enabled.
 void requireFeatures(const std::vector<std::string> &features);
 
 /// Number of CPUs in this process's affinity mask, at least 1.

@@ -26,6 +26,7 @@ struct Options {
   std::optional<int64_t> context;
   int workers = 1; ///< default: the CPUs of the affinity mask
   HugePages hugePages = HugePages::Auto;
+  std::optional<std::string> march; ///< the target to use; default: the best that the machine can run
   // Answer.
   std::optional<int64_t> limit;
   std::optional<uint64_t> seed;

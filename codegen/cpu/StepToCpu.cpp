@@ -77,8 +77,8 @@ namespace {
 
 class ProgramEmitter {
 public:
-  ProgramEmitter(step::ProgramOp program, ModuleOp dst, const Target &target)
-      : program(program), symbols(program), dst(dst), target(target), library(dst, target),
+  ProgramEmitter(step::ProgramOp program, ModuleOp dst, const Target &target, StringRef suffix)
+      : program(program), symbols(program), dst(dst), target(target), suffix(suffix), library(dst, target),
         tiles(usesTiles(program)) {}
   LogicalResult run();
 
@@ -87,6 +87,7 @@ private:
   SymbolTable symbols;
   ModuleOp dst;
   const Target &target;
+  StringRef suffix;
   KernelLibrary library;
   bool tiles;
   llvm::StringMap<func::FuncOp> phases; ///< by PhaseKey::text
@@ -166,8 +167,8 @@ LogicalResult ProgramEmitter::checkPlanned() {
         .Case<step::MatmulOp>([&](auto o) {
           if (o.getFormat() != step::Act::BF16T || target.amx)
             return WalkResult::advance();
-          return WalkResult(o.emitOpError("reads bf16t activations, and target ")
-                            << target.name << " has no matrix unit");
+          return WalkResult(o.emitOpError("reads bf16t activations, which need a matrix unit: target ")
+                            << target.name << " lacks amx-tile and amx-bf16");
         })
         .Case<step::WeightOp>(
             [&](auto o) { return o.getOffset() ? WalkResult::advance() : WalkResult(unplanned(op)); })
@@ -303,7 +304,7 @@ LogicalResult ProgramEmitter::fillPhase(PhaseEmitter &e, func::FuncOp function, 
 LogicalResult ProgramEmitter::emitEntry(step::EntryOp entry) {
   Type pointer = LLVM::LLVMPointerType::get(program->getContext());
   func::FuncOp function =
-      library.declare(("gm_entry_" + entry.getSymName()).str(), {pointer}, /*exported=*/true);
+      library.declare(("gm_entry_" + entry.getSymName() + suffix).str(), {pointer}, /*exported=*/true);
   OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
   KernelBuilder k(builder, entry.getLoc(), target);
   Value gmStep = function.getArgument(0);
@@ -348,8 +349,8 @@ LogicalResult ProgramEmitter::run() {
 } // namespace
 } // namespace cpu
 
-LogicalResult emitCpu(step::ProgramOp program, ModuleOp dst, const Target &target) {
-  return cpu::ProgramEmitter(program, dst, target).run();
+LogicalResult emitCpu(step::ProgramOp program, ModuleOp dst, const Target &target, StringRef suffix) {
+  return cpu::ProgramEmitter(program, dst, target, suffix).run();
 }
 
 int64_t emitterExtraScratch(step::ProgramOp program) {
