@@ -204,16 +204,18 @@ static void defineModels(llvm::Module &module, llvm::ArrayRef<TargetCode> codes)
                            "gm_models");
 }
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(llvm::ArrayRef<TargetCode> codes) {
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(llvm::ArrayRef<TargetCode> codes,
+                                                                    Arch arch) {
   llvm::LLVMContext context;
   llvm::Module module("gm_models", context);
-  llvm::Triple triple("x86_64-unknown-linux-gnu");
+  llvm::Triple triple(tripleOf(arch));
   std::string problem;
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, problem);
   if (!target)
-    return machineError("the LLVM that gemmac runs with has no x86-64 target: " + problem);
-  std::unique_ptr<llvm::TargetMachine> machine(
-      target->createTargetMachine(triple, "x86-64", "", llvm::TargetOptions(), llvm::Reloc::PIC_));
+    return machineError(llvm::Twine("the LLVM that gemmac runs with has no target ") + archName(arch) + ": " +
+                        problem);
+  std::unique_ptr<llvm::TargetMachine> machine( // data only: any CPU will do
+      target->createTargetMachine(triple, "", "", llvm::TargetOptions(), llvm::Reloc::PIC_));
   module.setTargetTriple(triple);
   module.setDataLayout(machine->createDataLayout());
   module.setPICLevel(llvm::PICLevel::BigPIC);

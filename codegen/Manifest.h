@@ -36,8 +36,9 @@ struct TargetCode {
   std::string suffix;
 };
 
-/// An object file that defines gm_models (runtime/Abi.h): for each of `codes`, in this order, the manifest's
-/// text and the addresses of gm_entry_<name><suffix>.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(llvm::ArrayRef<TargetCode> codes);
+/// An object file for `arch` that defines gm_models (runtime/Abi.h): for each of `codes`, in this order, the
+/// manifest's text and the addresses of gm_entry_<name><suffix>.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(llvm::ArrayRef<TargetCode> codes,
+                                                                    Arch arch);
 
 } // namespace gemmac

@@ -26,7 +26,7 @@ static void waitChange(std::atomic<uint32_t> &word, uint32_t old, int spins) {
   for (int i = 0; i < spins; ++i) {
     if (word.load(std::memory_order_acquire) != old)
       return;
-    __builtin_ia32_pause();
+    pauseCpu();
   }
   word.wait(old, std::memory_order_acquire);
 }

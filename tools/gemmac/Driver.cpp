@@ -260,7 +260,8 @@ llvm::Error Compilation::generate() {
 /// The whole program. Linked twice: the manifests inside name the glibc that it turns out to need.
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
 Compilation::link(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
-  llvm::Expected<std::string> folder = findLinkFolder();
+  const Arch arch = programs.front().target.arch;
+  llvm::Expected<std::string> folder = findLinkFolder(arch);
   if (!folder)
     return folder.takeError();
   std::unique_ptr<llvm::MemoryBuffer> elf;
@@ -273,12 +274,12 @@ Compilation::link(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
       codes.push_back({each.program, "", several() ? "." + each.target.name : ""});
       llvm::raw_string_ostream(codes.back().manifest) << llvm::json::Value(std::move(manifest));
     }
-    auto models = emitModelObject(codes);
+    auto models = emitModelObject(codes, arch);
     if (!models)
       return models.takeError();
     std::vector<llvm::MemoryBufferRef> all(objects.begin(), objects.end());
     all.push_back((*models)->getMemBufferRef());
-    auto linked = linkExecutable(all, *folder);
+    auto linked = linkExecutable(all, *folder, arch);
     if (!linked)
       return machineError(options.output + ": cannot be made: " + llvm::toString(linked.takeError()));
     elf = std::move(*linked);

@@ -47,7 +47,7 @@ TEST(Target, UnknownNamesAreRefusedWithTheList) {
       EXPECT_EQ(failure.text(),
                 "--march: found \"" + std::string(name) +
                     "\", expected one of native, x86-64-v3, x86-64-v4, cascadelake, icelake-server, "
-                    "znver4, znver5, sapphirerapids");
+                    "znver4, znver5, sapphirerapids, armv8.2-a+dotprod, armv8.2-a+dotprod+i8mm");
     });
   }
 }
@@ -67,10 +67,32 @@ TEST(Target, ListsComeInTheOrderOfRanks) {
   EXPECT_EQ(sorted("x86-64-v3"), (std::vector<std::string>{"x86-64-v3"}));
   // --list-targets is in the order of ranks.
   const std::vector<std::string> listed = targetNames();
-  const std::vector<std::string> names(listed.begin() + 1, listed.end()), best(names.rbegin(), names.rend());
-  EXPECT_EQ(names.size(), 7u);
-  EXPECT_EQ(sorted(llvm::join(names, ",").c_str()), best);
-  EXPECT_EQ(sorted(llvm::join(best, ",").c_str()), best);
+  const std::pair<Arch, size_t> architectures[] = {{Arch::X86_64, 7}, {Arch::AArch64, 2}};
+  for (auto [arch, count] : architectures) {
+    std::vector<std::string> names;
+    for (const std::string &name : llvm::ArrayRef(listed).drop_front())
+      if (llvm::cantFail(lookupTarget(name)).arch == arch)
+        names.push_back(name);
+    ASSERT_EQ(names.size(), count);
+    std::vector<std::string> best(names.rbegin(), names.rend());
+    EXPECT_EQ(sorted(llvm::join(names, ",").c_str()), best);
+    EXPECT_EQ(sorted(llvm::join(best, ",").c_str()), best);
+  }
+}
+
+TEST(Target, AArch64) {
+  Target dot = llvm::cantFail(lookupTarget("armv8.2-a+dotprod"));
+  Target mm = llvm::cantFail(lookupTarget("armv8.2-a+dotprod+i8mm"));
+  for (const Target &t : {dot, mm}) {
+    EXPECT_EQ(t.arch, Arch::AArch64);
+    EXPECT_TRUE(t.dotprod && has(t, "dotprod") && has(t, "neon") && has(t, "lse"));
+    EXPECT_FALSE(t.avx512 || t.vnni || t.avxvnni || t.amx || has(t, "avx2"));
+    EXPECT_EQ(t.vectorBytes, 16);
+    EXPECT_EQ(t.i8mm, has(t, "i8mm"));
+  }
+  EXPECT_TRUE(mm.i8mm && !dot.i8mm);
+  EXPECT_EQ(mm.extras, "+v8.2a,+dotprod,+i8mm");
+  EXPECT_STREQ(tripleOf(mm.arch), "aarch64-unknown-linux-gnu");
 }
 
 TEST(Target, ListsOfNoUseAreRefused) {
@@ -82,6 +104,10 @@ TEST(Target, ListsOfNoUseAreRefused) {
       {"x86-64-v3,znver5,x86-64-v3",
        "--march: found x86-64-v3 twice in \"x86-64-v3,znver5,x86-64-v3\"; name each"},
       {"x86-64-v3,skylake", "--march: found \"skylake\", expected one of native"},
+      {"armv8.2-a+sve", "--march: found \"armv8.2-a+sve\", expected one of native"},
+      {"x86-64-v3,armv8.2-a+dotprod",
+       "--march: found x86-64-v3 (x86-64) and armv8.2-a+dotprod (aarch64), expected "
+       "one architecture; compile an executable for each"},
       {"x86-64-v3, znver5", "--march: found \" znver5\", expected one of native"}};
   for (const auto &[list, message] : cases) {
     auto targets = lookupTargets(list);
