@@ -20,29 +20,46 @@ LLD_HAS_DRIVER(elf)
 
 namespace gemmac {
 
-/// What must lie in the link folder, in link order; the objects go before the first archive.
+/// The linker's words for an architecture.
+struct LinkTarget {
+  const char *folder, *emulation, *loader, *loaderPath;
+};
+static LinkTarget linkTarget(Arch arch) {
+  if (arch == Arch::AArch64)
+    return {"aarch64", "aarch64linux", "ld-linux-aarch64.so.1", "/lib/ld-linux-aarch64.so.1"};
+  return {"", "elf_x86_64", "ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2"};
+}
+
+/// What must lie in the link folder, in link order, with the loader behind the libraries; the objects go
+/// before the first archive.
 static const char *const kStart[] = {"Scrt1.o", "crti.o", "crtbeginS.o"};
-static const char *const kLibraries[] = {"libgemmac_rt.a",   "libstdc++.a",         "libm.so.6",
-                                         "libgcc.a",         "libgcc_eh.a",         "libc.so.6",
-                                         "libc_nonshared.a", "ld-linux-x86-64.so.2"};
+static const char *const kLibraries[] = {"libgemmac_rt.a", "libstdc++.a", "libm.so.6",       "libgcc.a",
+                                         "libgcc_eh.a",    "libc.so.6",   "libc_nonshared.a"};
 static const char *const kEnd[] = {"crtendS.o", "crtn.o"};
 
-llvm::Expected<std::string> findLinkFolder() {
+llvm::Expected<std::string> findLinkFolder(Arch arch) {
   static int anchor;
+  const LinkTarget target = linkTarget(arch);
   std::string self = llvm::sys::fs::getMainExecutable("gemmac", &anchor);
   llvm::SmallString<256> folder(llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
-  llvm::sys::path::append(folder, "lib", "gemmac");
-  for (llvm::ArrayRef<const char *> names :
-       {llvm::ArrayRef<const char *>(kStart), llvm::ArrayRef<const char *>(kLibraries),
-        llvm::ArrayRef<const char *>(kEnd)})
-    for (const char *name : names) {
-      llvm::SmallString<256> file(folder);
-      llvm::sys::path::append(file, name);
-      if (!llvm::sys::fs::is_regular_file(file)) // reading a pipe would wait for ever
-        return machineError(file + ": a file that gemmac links into every executable is " +
-                            (llvm::sys::fs::exists(file) ? "not a regular file" : "missing") +
-                            "; reinstall gemmac with its lib/gemmac folder");
-    }
+  llvm::sys::path::append(folder, "lib", "gemmac", target.folder);
+  if (arch != Arch::X86_64 && !llvm::sys::fs::exists(folder))
+    return machineError(llvm::Twine("the runtime for ") + archName(arch) +
+                        " was not built with this gemmac (" + folder +
+                        " is missing); install g++-aarch64-linux-gnu (tools/install-deps.sh) and "
+                        "build gemmac again");
+  std::vector<const char *> names(std::begin(kStart), std::end(kStart));
+  names.insert(names.end(), std::begin(kLibraries), std::end(kLibraries));
+  names.push_back(target.loader);
+  names.insert(names.end(), std::begin(kEnd), std::end(kEnd));
+  for (const char *name : names) {
+    llvm::SmallString<256> file(folder);
+    llvm::sys::path::append(file, name);
+    if (!llvm::sys::fs::is_regular_file(file)) // reading a pipe would wait for ever
+      return machineError(file + ": a file that gemmac links into every executable is " +
+                          (llvm::sys::fs::exists(file) ? "not a regular file" : "missing") +
+                          "; reinstall gemmac with its lib/gemmac folder");
+  }
   return folder.str().str();
 }
 
@@ -139,7 +156,8 @@ llvm::Error runLinker(llvm::ArrayRef<std::string> args, llvm::StringRef linkFold
 } // namespace
 
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
-linkExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects, llvm::StringRef linkFolder) {
+linkExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects, llvm::StringRef linkFolder, Arch arch) {
+  const LinkTarget target = linkTarget(arch);
   PipeOutput output;
   if (llvm::Error error = output.start())
     return error;
@@ -149,8 +167,10 @@ linkExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects, llvm::StringRef li
                                    "-o",
                                    output.path(),
                                    "--threads=1",
+                                   "-m",
+                                   target.emulation,
                                    "--dynamic-linker",
-                                   "/lib64/ld-linux-x86-64.so.2",
+                                   target.loaderPath,
                                    "--gc-sections",
                                    "--as-needed",
                                    "--eh-frame-hdr",
@@ -176,6 +196,7 @@ linkExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects, llvm::StringRef li
     files.push_back(std::move(*file));
   }
   addFiles(kLibraries);
+  addFiles(target.loader);
   addFiles(kEnd);
   if (llvm::Error error = runLinker(args, linkFolder))
     return error;

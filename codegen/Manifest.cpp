@@ -198,47 +198,66 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   return manifest;
 }
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
-emitModelObject(step::ProgramOp program, const Target &target, llvm::StringRef manifest) {
-  llvm::LLVMContext context;
-  llvm::Module module("gm_model", context);
-  llvm::Triple triple("x86_64-unknown-linux-gnu");
-  std::string problem;
-  const llvm::Target *x86 = llvm::TargetRegistry::lookupTarget(triple, problem);
-  if (!x86)
-    return machineError("the LLVM that gemmac runs with has no x86-64 target: " + problem);
-  std::unique_ptr<llvm::TargetMachine> machine(
-      x86->createTargetMachine(triple, "x86-64", "", llvm::TargetOptions(), llvm::Reloc::PIC_));
-  module.setTargetTriple(triple);
-  module.setDataLayout(machine->createDataLayout());
-  module.setPICLevel(llvm::PICLevel::BigPIC);
-
+/// A GmModel: version, text and entries.
+static llvm::Constant *modelConstant(llvm::Module &module, const TargetCode &code) {
+  llvm::LLVMContext &context = module.getContext();
   auto *pointer = llvm::PointerType::getUnqual(context);
   auto *word = llvm::Type::getInt64Ty(context);
-  llvm::Constant *text = llvm::ConstantDataArray::getString(context, manifest, /*AddNull=*/false);
+  llvm::Constant *text = llvm::ConstantDataArray::getString(context, code.manifest, /*AddNull=*/false);
   auto *textGlobal = new llvm::GlobalVariable(module, text->getType(), true,
                                               llvm::GlobalValue::PrivateLinkage, text, "gm_manifest");
   auto *entryType = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer}, false);
   llvm::SmallVector<llvm::Constant *> fields = {llvm::ConstantInt::get(word, GM_ABI_VERSION), textGlobal,
-                                                llvm::ConstantInt::get(word, manifest.size())};
+                                                llvm::ConstantInt::get(word, code.manifest.size())};
   auto function = [&](const std::string &name) {
-    fields.push_back(llvm::Function::Create(entryType, llvm::GlobalValue::ExternalLinkage, name, module));
+    fields.push_back(
+        llvm::Function::Create(entryType, llvm::GlobalValue::ExternalLinkage, name + code.suffix, module));
   };
   for (const char *name : {"decode", "prefill_none", "prefill_last", "prefill_all"}) {
-    if (llvm::any_of(program.getOps<step::EntryOp>(),
+    if (llvm::any_of(step::ProgramOp(code.program).getOps<step::EntryOp>(),
                      [&](step::EntryOp entry) { return entry.getSymName() == name; }))
       function(std::string("gm_entry_") + name);
     else
       fields.push_back(llvm::ConstantPointerNull::get(pointer));
   }
   function(kStreamSymbol);
-  for (const Peak &peak : peaksOf(target))
+  for (const Peak &peak : peaksOf(code.target))
     function(peak.symbol);
   while (fields.size() < 8 + GM_PEAKS) // version, manifest, its size, four entries, stream
     fields.push_back(llvm::ConstantPointerNull::get(pointer));
-  llvm::Constant *model = llvm::ConstantStruct::getAnon(context, fields);
-  new llvm::GlobalVariable(module, model->getType(), true, llvm::GlobalValue::ExternalLinkage, model,
-                           "gm_model");
+  return llvm::ConstantStruct::getAnon(context, fields);
+}
+
+static void defineModels(llvm::Module &module, llvm::ArrayRef<TargetCode> codes) {
+  llvm::SmallVector<llvm::Constant *> models;
+  for (const TargetCode &code : codes)
+    models.push_back(modelConstant(module, code));
+  auto *array =
+      llvm::ConstantArray::get(llvm::ArrayType::get(models.front()->getType(), models.size()), models);
+  auto *table = new llvm::GlobalVariable(module, array->getType(), true, llvm::GlobalValue::PrivateLinkage,
+                                         array, "gm_model_table");
+  auto *count = llvm::ConstantInt::get(llvm::Type::getInt64Ty(module.getContext()), models.size());
+  llvm::Constant *whole = llvm::ConstantStruct::getAnon(module.getContext(), {count, table});
+  new llvm::GlobalVariable(module, whole->getType(), true, llvm::GlobalValue::ExternalLinkage, whole,
+                           "gm_models");
+}
+
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(llvm::ArrayRef<TargetCode> codes,
+                                                                    Arch arch) {
+  llvm::LLVMContext context;
+  llvm::Module module("gm_models", context);
+  llvm::Triple triple(tripleOf(arch));
+  std::string problem;
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, problem);
+  if (!target)
+    return machineError(llvm::Twine("the LLVM that gemmac runs with has no target ") + archName(arch) + ": " +
+                        problem);
+  std::unique_ptr<llvm::TargetMachine> machine( // data only: any CPU will do
+      target->createTargetMachine(triple, "", "", llvm::TargetOptions(), llvm::Reloc::PIC_));
+  module.setTargetTriple(triple);
+  module.setDataLayout(machine->createDataLayout());
+  module.setPICLevel(llvm::PICLevel::BigPIC);
+  defineModels(module, codes);
 
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream os(bytes);
@@ -246,7 +265,7 @@ emitModelObject(step::ProgramOp program, const Target &target, llvm::StringRef m
   if (machine->addPassesToEmitFile(passes, os, nullptr, llvm::CodeGenFileType::ObjectFile))
     return machineError("the LLVM that gemmac runs with cannot emit objects");
   passes.run(module);
-  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), "gm_model.o",
+  return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), "gm_models.o",
                                                          /*RequiresNullTerminator=*/false);
 }
 

@@ -29,9 +29,18 @@ struct CodeMemory {
 llvm::json::Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
                                  const ManifestOptions &options, CodeMemory memory);
 
-/// An object file that defines gm_model (runtime/Abi.h): the manifest's text and the addresses of
-/// gm_entry_<name> and of the target's gm_peak_<kind>.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
-emitModelObject(step::ProgramOp program, const Target &target, llvm::StringRef manifest);
+/// The code of one target: its planned program, its manifest, and the suffix of its functions' names.
+struct TargetCode {
+  step::ProgramOp program;
+  Target target;
+  std::string manifest;
+  std::string suffix;
+};
+
+/// An object file for `arch` that defines gm_models (runtime/Abi.h): for each of `codes`, in this order, the
+/// manifest's text and the addresses of gm_entry_<name><suffix>, gm_stream<suffix> and
+/// gm_peak_<kind><suffix>.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(llvm::ArrayRef<TargetCode> codes,
+                                                                    Arch arch);
 
 } // namespace gemmac

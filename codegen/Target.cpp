@@ -20,42 +20,89 @@ constexpr const char *kLevel4[] = {"avx512f", "avx512bw", "avx512cd", "avx512dq"
 
 constexpr const char *kTiles[] = {"amx-tile", "amx-bf16", "avx512bf16"};
 
+/// Armv8.2 with everything that this level obliges a CPU to have and LLVM makes code of.
+constexpr const char *kArmv82[] = {"neon", "lse", "rdm"};
+
+/// Instruction sets that emitters ask for.
+enum Has : unsigned { Base = 0, Avx512 = 1, Vnni = 2, AvxVnni = 4, Amx = 8, DotProd = 16, I8mm = 32 };
+
 struct Row {
   const char *name;
-  bool avx512, vnni, amx;
+  Arch arch;
+  unsigned has;
 };
 
-/// The levels of the psABI, then CPUs whose extensions the emitters use.
+/// The levels of the psABI and CPUs whose extensions the emitters use, the most capable of an architecture
+/// last: where an executable has code for several, the last one that the machine can run is run.
 constexpr Row kRows[] = {
-    {"x86-64-v3", false, false, false},   {"x86-64-v4", true, false, false},
-    {"cascadelake", true, true, false},   {"icelake-server", true, true, false},
-    {"sapphirerapids", true, true, true}, {"znver4", true, true, false},
-    {"znver5", true, true, false},
+    {"x86-64-v3", Arch::X86_64, Base},
+    {"x86-64-v4", Arch::X86_64, Avx512},
+    {"cascadelake", Arch::X86_64, Avx512 | Vnni},
+    {"icelake-server", Arch::X86_64, Avx512 | Vnni},
+    {"znver4", Arch::X86_64, Avx512 | Vnni},
+    {"znver5", Arch::X86_64, Avx512 | Vnni},
+    {"sapphirerapids", Arch::X86_64, Avx512 | Vnni | Amx},
+    {"armv8.2-a+dotprod", Arch::AArch64, DotProd},
+    {"armv8.2-a+dotprod+i8mm", Arch::AArch64, DotProd | I8mm},
 };
 
-Target makeTarget(StringRef name, StringRef tune, bool avx512, bool vnni, bool avxvnni, bool amx) {
+/// By what the instruction sets are worth, then by the place in the table; a CPU that is not in the table is
+/// the host, for which its equals would be second best.
+int rankOf(const Target &t) {
+  const int worth = t.amx ? 4 : t.vnni ? 3 : t.avx512 ? 2 : t.avxvnni || t.i8mm ? 1 : 0;
+  const auto *row = find_if(kRows, [&](const Row &r) { return t.name == r.name; });
+  return worth * 64 + static_cast<int>(row - std::begin(kRows));
+}
+
+/// More features, and the code generator's word for them.
+void addFeatures(Target &t, ArrayRef<const char *> features) {
+  for (const char *feature : features) {
+    t.features.push_back(feature);
+    t.extras += (t.extras.empty() ? "+" : ",+") + std::string(feature);
+  }
+}
+
+void describeX86(Target &t, unsigned has) {
+  t.cpu = has & Avx512 ? "x86-64-v4" : "x86-64-v3";
+  t.avx512 = has & Avx512;
+  t.vnni = has & Vnni;
+  t.avxvnni = has & AvxVnni;
+  t.amx = has & Amx;
+  t.vectorBytes = t.avx512 ? 64 : 32;
+  t.features.assign(std::begin(kLevel3), std::end(kLevel3));
+  if (t.avx512)
+    t.features.insert(t.features.end(), std::begin(kLevel4), std::end(kLevel4));
+  if (t.vnni)
+    addFeatures(t, {"avx512vnni"});
+  if (t.avxvnni)
+    addFeatures(t, {"avxvnni"});
+  if (t.amx)
+    addFeatures(t, kTiles);
+}
+
+void describeAArch64(Target &t, unsigned has) {
+  t.cpu = "generic";
+  t.extras = "+v8.2a";
+  t.dotprod = has & DotProd;
+  t.i8mm = has & I8mm;
+  t.vectorBytes = 16;
+  t.features.assign(std::begin(kArmv82), std::end(kArmv82));
+  if (t.dotprod)
+    addFeatures(t, {"dotprod"});
+  if (t.i8mm)
+    addFeatures(t, {"i8mm"});
+}
+
+Target makeTarget(StringRef name, Arch arch, unsigned has) {
   Target t;
   t.name = name.str();
-  t.cpu = avx512 ? "x86-64-v4" : "x86-64-v3";
-  t.tune = tune.str();
-  t.avx512 = avx512;
-  t.vnni = vnni;
-  t.avxvnni = avxvnni;
-  t.amx = amx;
-  t.features.assign(std::begin(kLevel3), std::end(kLevel3));
-  if (avx512)
-    t.features.insert(t.features.end(), std::begin(kLevel4), std::end(kLevel4));
-  if (vnni)
-    t.features.push_back("avx512vnni");
-  if (avxvnni)
-    t.features.push_back("avxvnni");
-  if (vnni || avxvnni)
-    t.extras = "+" + t.features.back();
-  if (amx) {
-    t.features.insert(t.features.end(), std::begin(kTiles), std::end(kTiles));
-    for (const char *feature : kTiles)
-      t.extras += std::string(",+") + feature;
-  }
+  t.arch = arch;
+  if (arch == Arch::X86_64)
+    describeX86(t, has);
+  else
+    describeAArch64(t, has);
+  t.tune = arch == Arch::X86_64 ? t.name : t.cpu;
+  t.rank = rankOf(t);
   return t;
 }
 
@@ -70,13 +117,23 @@ Expected<Target> nativeTarget() {
     return machineError("this CPU (" + sys::getHostCPUName() +
                         ") is below x86-64-v3, the least that gemmac compiles for: it lacks " +
                         join(missing, ", ") + "; compile for another machine with --march=x86-64-v3");
-  bool avx512 = all_of(kLevel4, has);
-  bool vnni = avx512 && has("avx512vnni");
-  return makeTarget(sys::getHostCPUName(), sys::getHostCPUName(), avx512, vnni, !vnni && has("avxvnni"),
-                    vnni && all_of(kTiles, has));
+  unsigned sets = Base;
+  if (all_of(kLevel4, has))
+    sets |= has("avx512vnni") ? Avx512 | Vnni : Avx512;
+  if (!(sets & Vnni) && has("avxvnni"))
+    sets |= AvxVnni;
+  if ((sets & Vnni) && all_of(kTiles, has))
+    sets |= Amx;
+  return makeTarget(sys::getHostCPUName(), Arch::X86_64, sets);
 }
 
 } // namespace
+
+const char *tripleOf(Arch arch) {
+  return arch == Arch::X86_64 ? "x86_64-unknown-linux-gnu" : "aarch64-unknown-linux-gnu";
+}
+
+const char *archName(Arch arch) { return arch == Arch::X86_64 ? "x86-64" : "aarch64"; }
 
 std::vector<std::string> targetNames() {
   std::vector<std::string> names{"native"};
@@ -90,8 +147,33 @@ Expected<Target> lookupTarget(StringRef name) {
     return nativeTarget();
   for (const Row &row : kRows)
     if (name == row.name)
-      return makeTarget(row.name, row.name, row.avx512, row.vnni, /*avxvnni=*/false, row.amx);
+      return makeTarget(row.name, row.arch, row.has);
   return usageError("--march: found \"" + name + "\", expected one of " + join(targetNames(), ", "));
+}
+
+Expected<std::vector<Target>> lookupTargets(StringRef list) {
+  SmallVector<StringRef> names;
+  list.split(names, ',');
+  std::vector<Target> targets;
+  for (StringRef name : names) {
+    if (name.empty() && names.size() > 1)
+      return usageError("--march: found an empty name in \"" + list +
+                        "\", expected names separated by single commas");
+    Expected<Target> target = lookupTarget(name);
+    if (!target)
+      return target.takeError();
+    if (any_of(targets, [&](const Target &other) { return other.name == target->name; }))
+      return usageError("--march: found " + target->name + " twice" +
+                        (target->name == name ? "" : " (" + name + " is that here)") + " in \"" + list +
+                        "\"; name each target once");
+    if (!targets.empty() && targets.front().arch != target->arch)
+      return usageError("--march: found " + targets.front().name + " (" + archName(targets.front().arch) +
+                        ") and " + target->name + " (" + archName(target->arch) +
+                        "), expected one architecture; compile an executable for each");
+    targets.push_back(std::move(*target));
+  }
+  llvm::sort(targets, [](const Target &x, const Target &y) { return x.rank > y.rank; });
+  return targets;
 }
 
 } // namespace gemmac

@@ -36,7 +36,7 @@ typedef void (*GmEntry)(const GmStep *step);
 /// everything written before it is visible after it.
 void gm_barrier(const GmStep *step);
 
-/// Provided by the generated object. An entry a model does not need is absent from the manifest and null
+/// The code for one target. An entry a model does not need is absent from the manifest and null
 /// here.
 typedef struct GmModel {
   uint64_t abi_version; ///< GM_ABI_VERSION
@@ -51,13 +51,21 @@ typedef struct GmModel {
   GmEntry peaks[GM_PEAKS]; ///< as manifest "peaks": `rows` runs of a loop of products on the operands in
                            ///< scratch, f32 or pairs of bf16 in [1, 2); null where the target has fewer kinds
 } GmModel;
-extern const GmModel gm_model;
+
+/// Provided by the generated object: one model for one or several targets, over one copy of the weights. The
+/// runtime runs the first one whose features the machine has. Sizes, entries and features differ between
+/// them; what the model is does not.
+typedef struct GmModels {
+  uint64_t count; ///< at least 1
+  const GmModel *models;
+} GmModels;
+extern const GmModels gm_models;
 
 #ifdef __cplusplus
 }
 #endif
 
-/* The manifest, JSON, written by codegen/Manifest.cpp and read by runtime/Model.cpp:
+/* The manifest, one for each target, JSON, written by codegen/Manifest.cpp and read by runtime/Model.cpp:
  * {
  *  "gemmac": "0.1.0", "name": "psalter", "family": "gemma4", "target": "cpu",
  *  "march": ["x86-64-v3"], "features": ["avx2","fma",..],      // all of these must be there, else exit 3

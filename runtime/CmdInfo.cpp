@@ -41,6 +41,32 @@ static std::string planText(const json &plan) {
   return s;
 }
 
+/// The targets of an executable that has several, most capable first: what each lacks here, which is used.
+static std::string targetsText(const Targets &targets) {
+  std::string s;
+  for (const Manifest &m : targets.all()) {
+    const std::vector<std::string> missing = missingFeatures(m.features);
+    const bool chosen = &m == &targets.chosen() && targets.runs();
+    s += cat("  ", targetName(m), ": ",
+             chosen            ? "used here"
+             : missing.empty() ? "not used here"
+                               : "lacks ",
+             missing.empty() ? "" : join(missing), ", prefill rows ", m.prefillNone.rows, ", arena ",
+             sized(m.arenaBytes), "\n");
+  }
+  return targets.all().size() > 1 ? cat("targets:\n", s) : "";
+}
+
+static json targetsJson(const Targets &targets) {
+  json list = json::array();
+  for (const Manifest &m : targets.all())
+    list.push_back({{"march", targetName(m)},
+                    {"features", m.features},
+                    {"missing_features", missingFeatures(m.features)},
+                    {"used", &m == &targets.chosen() && targets.runs()}});
+  return list;
+}
+
 static std::string infoText(const Program &p, const Options &o, const json &j) {
   const Manifest &m = p.manifest;
   char share[32];
@@ -51,6 +77,7 @@ static std::string infoText(const Program &p, const Options &o, const json &j) {
   s += cat("target: ", m.target, ", march ", join(m.march), ", needs ", join(m.features), "\n");
   s += cat("this machine: ", cpuName(), ", lacks ", join(missingFeatures(m.features)), "\n");
   s += cat("workers: ", workersText(thisMachine(), o), "\n");
+  s += targetsText(p.targets);
   s += cat("context: ", m.context, ", window ", m.window, ", prefill rows ", m.prefillNone.rows, "\n");
   s += cat("fusions: ", j.contains("fusions") ? join(j["fusions"].get<std::vector<std::string>>()) : "none",
            "\n");
@@ -80,6 +107,7 @@ int infoCommand(const Program &p, const Options &o) {
   j["workers"] = o.workers;
   j["bound_cpus"] = thisMachine().pinned(o.workers, o.pin);
   j["cpu_places"] = thisMachine().text();
+  j["targets"] = targetsJson(p.targets);
   for (const Section &s : p.payload.sections()) {
     char hash[40];
     std::snprintf(hash, sizeof hash, "%016llx%016llx", static_cast<unsigned long long>(s.hash[1]),

@@ -5,6 +5,7 @@
 #include "runtime/Model.h"
 #include "runtime/Options.h"
 #include "runtime/Sampler.h"
+#include "runtime/Targets.h"
 #include "runtime/Tokenizer.h"
 
 #include <chrono>
@@ -15,7 +16,8 @@ namespace gemmac::rt {
 struct Program {
   std::chrono::steady_clock::time_point start;
   std::string path; ///< as the user called it
-  const Manifest &manifest;
+  const Targets &targets;
+  const Manifest &manifest; ///< of the target in use
   Payload &payload;
 };
 
@@ -31,7 +33,7 @@ int verifyCommand(const Program &program, const Options &options);
 
 /// main() with its surroundings as arguments: `payloadPath` is the file that holds the payload. Returns the
 /// exit code.
-int rtMain(int argc, const char *const *argv, const GmModel &model, const std::string &payloadPath);
+int rtMain(int argc, const char *const *argv, const GmModels &models, const std::string &payloadPath);
 
 // Shared by commands.
 

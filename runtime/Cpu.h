@@ -1,6 +1,6 @@
 // The machine the executable runs on: instruction sets (CPU and OS) and how many workers make sense. The
-// runtime itself is baseline x86-64, so that it can say what is missing instead of dying of an illegal
-// instruction.
+// runtime itself is baseline x86-64 or Armv8-A, so that it can say what is missing instead of dying of an
+// illegal instruction.
 #pragma once
 
 #include <string>
@@ -8,12 +8,25 @@
 
 namespace gemmac::rt {
 
-/// Those of `features` (LLVM's spelling) that this CPU lacks, or that its OS has not enabled (XCR0). A name
-/// that the runtime does not know counts as missing.
+/// Whether this CPU has a feature (LLVM's spelling) and its OS has enabled it (x86-64: XCR0; aarch64: HWCAP).
+/// A name that the runtime does not know counts as missing.
+bool hasFeature(const std::string &name);
+/// Those of `features` that are missing.
 std::vector<std::string> missingFeatures(const std::vector<std::string> &features);
-/// Fails with exit 3 if any is missing; asks the kernel for AMX tile state where an amx-* feature is among
-/// them. Before any worker starts: permission is inherited by threads made later.
+/// Asks the kernel for AMX tile state where an amx-* feature is among `features`; false, with errno, if it
+/// refuses. Before any worker starts: permission is inherited by threads made later.
+bool enableFeatures(const std::vector<std::string> &features);
+/// Fails with exit 3 if any is missing or cannot be enabled.
 void requireFeatures(const std::vector<std::string> &features);
+
+/// Tells the CPU that it is waiting for another one.
+inline void pauseCpu() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  asm volatile("yield" ::: "memory");
+#endif
+}
 
 /// The brand string of the CPU, for reports.
 std::string cpuName();

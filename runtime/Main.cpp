@@ -2,4 +2,4 @@
 // main.
 #include "runtime/Commands.h"
 
-int main(int argc, char **argv) { return gemmac::rt::rtMain(argc, argv, gm_model, "/proc/self/exe"); }
+int main(int argc, char **argv) { return gemmac::rt::rtMain(argc, argv, gm_models, "/proc/self/exe"); }

@@ -103,6 +103,7 @@ public:
     on("--raw", "take the text as it is: no chat template; <bos> is put in front if it is not there", o_.raw);
   }
   void session(bool withContext) {
+    target();
     if (withContext)
       number<int64_t>("-c,--ctx", "context in tokens, at most what was compiled", o_.context, 1, INT32_MAX);
     workers();
@@ -130,6 +131,10 @@ public:
                           : s == "off" ? HugePages::Off
                                        : HugePages::Copy;
           });
+  }
+  void target() {
+    text("--march", "run the code for this target (info lists them; default: the best this machine can run)",
+         o_.march);
   }
   void answer() {
     value("-n,--predict", "most tokens of the answer (default: until a stop id or the end of the context)",
@@ -256,6 +261,7 @@ void declare(CLI::App &app, Options &o, bool &dash) {
   case Command::Info:
     f.on("--json", "as JSON", o.json);
     f.workers();
+    f.target();
     break;
   case Command::Render:
   case Command::Tokenize:

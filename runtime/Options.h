@@ -28,6 +28,7 @@ struct Options {
   int workers = 1; ///< default: Topology::defaultWorkers
   Pin pin = Pin::Auto;
   HugePages hugePages = HugePages::Auto;
+  std::optional<std::string> march; ///< the target to use; default: the best that the machine can run
   // Answer.
   std::optional<int64_t> limit;
   std::optional<uint64_t> seed;

@@ -155,7 +155,8 @@ const char *Payload::mapWeights(HugePages how) {
 
 std::span<const char> Payload::mapped(const char *name, Region &region) {
   const Section &s = find(name);
-  const uint64_t page = 4096, start = s.offset / page * page, lead = s.offset - start;
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); // 64 KiB on some aarch64 kernels
+  const uint64_t start = s.offset / page * page, lead = s.offset - start;
   if (!region.data()) {
     region = Region::reserve(s.bytes + lead, "the mapping of a section");
     if (s.bytes && !region.mapFile(fd_, start, s.bytes + lead))

@@ -3,6 +3,7 @@
 // (acquire).
 #include "runtime/Pool.h"
 
+#include "runtime/Cpu.h"
 #include "runtime/Failure.h"
 #include "runtime/Topology.h"
 
@@ -34,7 +35,7 @@ static void waitChange(std::atomic<uint32_t> &word, uint32_t old, int64_t spinNs
   for (int i = 1;; ++i) {
     if (word.load(std::memory_order_acquire) != old)
       return;
-    __builtin_ia32_pause();
+    pauseCpu();
     if (i % kPauses)
       continue;
     const int64_t now = nowNs();

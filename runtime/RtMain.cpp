@@ -1,7 +1,6 @@
 // From the command line to a command, and from every exception to one message and an exit code.
 #include "runtime/Commands.h"
 #include "runtime/Conversation.h"
-#include "runtime/Cpu.h"
 #include "runtime/Failure.h"
 #include "runtime/Output.h"
 #include "runtime/Signals.h"
@@ -157,12 +156,13 @@ static void openStandard() {
       throw Failure(kLacking, "cannot open /dev/null in the place of a closed stdin, stdout or stderr");
 }
 
-static int runProgram(int argc, const char *const *argv, const GmModel &model,
+static int runProgram(int argc, const char *const *argv, const GmModels &models,
                       const std::string &payloadPath) {
   const auto start = std::chrono::steady_clock::now();
   openStandard();
-  const Manifest manifest = readManifest(model);
+  Targets targets(models);
   if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
+    const Manifest &manifest = targets.all().front();
     writeOut(cat(manifest.name, " (", manifest.quantize, ", compute ", manifest.compute,
                  "), compiled by gemmac ", manifest.version, "\n"));
     return kDone;
@@ -172,22 +172,23 @@ static int runProgram(int argc, const char *const *argv, const GmModel &model,
     writeOut(*parsed.print);
     return kDone;
   }
+  targets.choose(parsed.options.march);
   if (runsTheModel(parsed.options.command)) {
-    requireFeatures(manifest.features);
+    targets.requireChosen();
     interleaveMemory(thisMachine());
   }
   installSignals(runsTheModel(parsed.options.command));
   Payload payload(payloadPath);
-  return dispatch({start, argc > 0 ? argv[0] : "", manifest, payload}, parsed.options);
+  return dispatch({start, argc > 0 ? argv[0] : "", targets, targets.chosen(), payload}, parsed.options);
 }
 
-int rtMain(int argc, const char *const *argv, const GmModel &model, const std::string &payloadPath) {
+int rtMain(int argc, const char *const *argv, const GmModels &models, const std::string &payloadPath) {
   const auto error = [](int code, const char *what) {
     std::fprintf(stderr, "error: %s\n", what);
     return code;
   };
   try {
-    return runProgram(argc, argv, model, payloadPath);
+    return runProgram(argc, argv, models, payloadPath);
   } catch (const Failure &f) {
     return error(f.code, f.what());
   } catch (const BrokenPipe &) {

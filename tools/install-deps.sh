@@ -10,6 +10,8 @@ packages=(
   clang-22 libclang-rt-22-dev
   # build
   g++ cmake ninja-build ccache git ca-certificates
+  # the runtime for aarch64, and running what is compiled for it in the tests
+  g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
   # libraries
   libfmt-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libprotobuf-dev protobuf-compiler zlib1g-dev libzstd-dev
   # tests: GoogleTest; python for the end-to-end scripts; readelf and strip; unshare and mount

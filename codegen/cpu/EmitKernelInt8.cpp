@@ -1,8 +1,8 @@
 // Product kernels on int8 activations: a step is a superblock of 64 k, in groups (of 32, or 16) that are
-// exact sums in i32 times the scales of weight and activation. Ways to the same sum: vpdpbusd; vpmaddubsw (4
-// bits: 0..15 times int8 cannot saturate, and eight of them fit 16 bits; 5 and 6 bits widen after each); 8
-// bits without vpdpbusd widen first. All want unsigned codes but the last: a sum of the activations takes the
-// bias off again.
+// exact sums in i32 times the scales of weight and activation. Ways to the same sum: vpdpbusd; sdot and, two
+// rows at a time, smmla; vpmaddubsw (4 bits: 0..15 times int8 cannot saturate, and eight of them fit 16 bits;
+// 5 and 6 bits widen after each); 8 bits without any of them widen first. vpdpbusd and vpmaddubsw want
+// unsigned codes, and codes of fewer bits are: a sum of the activations takes the bias off again.
 #include "codegen/cpu/Kernel.h"
 #include "codegen/cpu/PanelReader.h"
 
@@ -15,27 +15,33 @@ namespace {
 class Int8Kernel : public Kernel {
 public:
   Int8Kernel(KernelBuilder &k, step::Format format)
-      : Kernel(k), reader(k, format), layout(reader.codes()), parts(k.cpu().avx512 ? 1 : 2),
-        how(k.cpu().vnni || k.cpu().avxvnni ? Dot
-            : layout.bits == 4              ? AddBytes
-            : layout.bits < 8               ? AddWords
-                                            : Widen) {}
+      : Kernel(k), reader(k, format), layout(reader.codes()), parts(64 / k.cpu().vectorBytes),
+        how(k.cpu().dotprod                   ? SignedDot
+            : k.cpu().vnni || k.cpu().avxvnni ? Dot
+            : layout.bits == 4                ? AddBytes
+            : layout.bits < 8                 ? AddWords
+                                              : Widen) {}
 
   int64_t stepsPerSuperblock() const override { return 1; }
   int64_t stepBytes() const override { return reader.bytes(); }
+  /// smmla: 16 registers of sums, 8 of weights.
+  std::pair<int64_t, int64_t> bigBlock() const override {
+    return k.cpu().i8mm ? std::pair<int64_t, int64_t>(4, 1) : Kernel::bigBlock();
+  }
   SmallVector<Value> step(const Block &block, Value t, ValueRange acc) override;
 
 private:
-  enum How { Dot, AddBytes, AddWords, Widen };
-  /// A vector of 64 bytes, or the same in two registers.
-  using Parts = SmallVector<Value, 2>;
+  static constexpr size_t kPairs = kLanes / 2; ///< registers of a panel's sums on smmla
+  enum How { Dot, SignedDot, AddBytes, AddWords, Widen };
+  /// A vector of 64 bytes, or the same in two or four registers.
+  using Parts = SmallVector<Value, 4>;
 
   PanelReader reader;
   const PanelCodes &layout;
   int64_t parts;
   How how;
 
-  int64_t bias() const { return layout.bits < 8 ? layout.bias : how == Widen ? 0 : 128; }
+  int64_t bias() const { return layout.bits < 8 ? layout.bias : how == Widen || how == SignedDot ? 0 : 128; }
   Type bytesType() { return k.vec(k.i8(), 64 / parts); }
   Type pairsType() { return k.vec(k.i16(), 32 / parts); }
   Type sumsType() { return k.vec(k.i32(), 16 / parts); }
@@ -65,6 +71,12 @@ private:
                                SmallVector<Value> sums);
   SmallVector<Value> group(ArrayRef<Value> rows, ArrayRef<Value> panels, ArrayRef<Value> corrections,
                            int64_t g);
+  Value whole(Parts pieces);
+  SmallVector<Value> unpackPairs(Value superblock, Value j);
+  Value twoRows(Value row, Value next, Value j);
+  Value oneOfTwo(ArrayRef<Value> two, int32_t which, Value correction);
+  SmallVector<Value> groupByPairs(ArrayRef<Value> rows, ArrayRef<Value> panels, ArrayRef<Value> corrections,
+                                  int64_t g);
 };
 
 SmallVector<Int8Kernel::Parts> Int8Kernel::unpack(Value superblock, Value j) {
@@ -96,6 +108,8 @@ Value Int8Kernel::multiply(Value sum, Value w, Value x) {
   if (how == Dot)
     return k.intrinsic(parts == 1 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256",
                        sumsType(), {sum, w, x});
+  if (how == SignedDot)
+    return k.intrinsic("llvm.aarch64.neon.sdot", sumsType(), {sum, w, x});
   if (how == AddBytes)
     return k.add(sum, pairsOfBytes(w, x));
   if (how == AddWords)
@@ -158,13 +172,87 @@ SmallVector<Value> Int8Kernel::group(ArrayRef<Value> rows, ArrayRef<Value> panel
     sums =
         k.loop(k.c(first), k.c(first + vectors), 1, SmallVector<Value>(sums),
                [&](Value j, ValueRange now) { return oneVector(rows, panels, j, SmallVector<Value>(now)); });
-  SmallVector<Value> whole;
+  SmallVector<Value> results;
   for (size_t i = 0; i < sums.size(); i += parts) {
     Value correction = corrections[i / (panels.size() * parts)];
-    Value lower = finish(sums[i], correction);
-    whole.push_back(parts == 1 ? lower : k.concat(lower, finish(sums[i + 1], correction)));
+    Parts pieces;
+    for (int64_t part = 0; part < parts; ++part)
+      pieces.push_back(finish(sums[i + part], correction));
+    results.push_back(whole(pieces));
   }
-  return whole;
+  return results;
+}
+
+/// The 16 lanes that lie in several registers.
+Value Int8Kernel::whole(Parts pieces) {
+  for (; pieces.size() > 1; pieces.resize(pieces.size() / 2))
+    for (size_t p = 0; p < pieces.size() / 2; ++p)
+      pieces[p] = k.concat(pieces[2 * p], pieces[2 * p + 1]);
+  return pieces[0];
+}
+
+/// 8 k from vector j on, as smmla reads them: a register for each two rows of the panel, 8 k of the one, then
+/// of the other.
+SmallVector<Value> Int8Kernel::unpackPairs(Value superblock, Value j) {
+  SmallVector<Parts> words = unpack(superblock, j);
+  if (words.size() == 1)
+    words.push_back(unpack(superblock, k.add(j, 1))[0]);
+  SmallVector<Value> pairs;
+  for (int64_t part = 0; part < parts; ++part) {
+    Value low = k.bitcast(words[0][part], sumsType()), high = k.bitcast(words[1][part], sumsType());
+    pairs.push_back(k.bitcast(k.shuffle(low, high, {0, 4, 1, 5}), bytesType()));
+    pairs.push_back(k.bitcast(k.shuffle(low, high, {2, 6, 3, 7}), bytesType()));
+  }
+  return pairs;
+}
+
+/// 8 k from vector j on of two rows of activations.
+Value Int8Kernel::twoRows(Value row, Value next, Value j) {
+  Value both = LLVM::PoisonOp::create(k.builder(), k.location(), k.vec(k.i64(), 2));
+  for (int64_t i = 0; i < 2; ++i)
+    both = LLVM::InsertElementOp::create(
+        k.builder(), k.location(), both.getType(), both,
+        k.load(k.i64(), k.at(i ? next : row, k.mul(j, reader.perVector())), 4), k.cint(k.i32(), i));
+  return k.bitcast(both, bytesType());
+}
+
+/// group() for an even number of rows on smmla: 2 rows of the panel times 2 rows of activations, 8 k each.
+SmallVector<Value> Int8Kernel::groupByPairs(ArrayRef<Value> rows, ArrayRef<Value> panels,
+                                            ArrayRef<Value> corrections, int64_t g) {
+  const int64_t vectors = layout.group() / reader.perVector(), first = g * vectors;
+  SmallVector<Value> sums(rows.size() / 2 * panels.size() * kPairs, k.cint(sumsType(), 0));
+  sums = k.loop(k.c(first), k.c(first + vectors), 8 / reader.perVector(), SmallVector<Value>(sums),
+                [&](Value j, ValueRange now) {
+                  SmallVector<Value> next(now);
+                  for (size_t p = 0; p < panels.size(); ++p) {
+                    SmallVector<Value> weights = unpackPairs(panels[p], j);
+                    for (size_t r = 0; r < rows.size(); r += 2) {
+                      Value x = twoRows(rows[r], rows[r + 1], j);
+                      for (size_t q = 0; q < kPairs; ++q) {
+                        Value &sum = next[(r / 2 * panels.size() + p) * kPairs + q];
+                        sum = k.intrinsic("llvm.aarch64.neon.smmla", sumsType(), {sum, weights[q], x});
+                      }
+                    }
+                  }
+                  return next;
+                });
+  SmallVector<Value> results;
+  for (size_t r = 0; r < rows.size(); ++r)
+    for (size_t p = 0; p < panels.size(); ++p) {
+      ArrayRef<Value> two = ArrayRef(sums).slice((r / 2 * panels.size() + p) * kPairs, kPairs);
+      results.push_back(oneOfTwo(two, r % 2, corrections[r]));
+    }
+  return results;
+}
+
+/// The sums of one row of activations: a register holds, of rows v and v + 1 of the panel and the activations
+/// x and y, (v, x), (v, y), (v + 1, x), (v + 1, y).
+Value Int8Kernel::oneOfTwo(ArrayRef<Value> two, int32_t which, Value correction) {
+  Parts pieces;
+  for (size_t q = 0; q < kPairs; q += 2)
+    pieces.push_back(
+        k.add(k.shuffle(two[q], two[q + 1], {which, 2 + which, 4 + which, 6 + which}), correction));
+  return whole(pieces);
 }
 
 SmallVector<Value> Int8Kernel::step(const Block &block, Value t, ValueRange acc) {
@@ -187,7 +275,9 @@ SmallVector<Value> Int8Kernel::step(const Block &block, Value t, ValueRange acc)
         actSums.push_back(k.splat(k.fmul(scale, k.sitofp(sum, k.f32()))));
       }
     }
-    SmallVector<Value> dots = group(rows, panels, corrections, g);
+    SmallVector<Value> dots = k.cpu().i8mm && rows.size() % 2 == 0
+                                  ? groupByPairs(rows, panels, corrections, g)
+                                  : group(rows, panels, corrections, g);
     for (size_t p = 0; p < panels.size(); ++p) {
       Value weightScale = reader.scale(panels[p], k.c(g));
       Value minimum = layout.minimum() ? reader.minimum(panels[p], k.c(g)) : Value();

@@ -18,16 +18,15 @@ constexpr int64_t kWeightsAt = 4096, kResultsAt = 8192, kWeightVectors = 16;
 static_assert(GM_PEAK_BYTES == kResultsAt + 4 * 1024, "two tiles of each operand and four of sums");
 
 /// Sums in registers: enough for two units of four cycles, and the operands beside them.
-int64_t sumsOf(const Target &target) { return target.avx512 ? 12 : 10; }
-int64_t vectorBytes(const Target &target) { return target.avx512 ? 64 : 32; }
+int64_t sumsOf(const Target &target) { return target.avx512 || target.arch == Arch::AArch64 ? 12 : 10; }
 
 /// A vector's products: f32, or bytes to sums of four (vpdpbusd) or two (vpmaddubsw).
 struct Dot {
   KernelBuilder &k;
   bool bytes;
 
-  int64_t size() const { return vectorBytes(k.cpu()); }
-  bool dots() const { return k.cpu().vnni || k.cpu().avxvnni; }
+  int64_t size() const { return k.cpu().vectorBytes; }
+  bool dots() const { return k.cpu().vnni || k.cpu().avxvnni || k.cpu().dotprod; }
   Type operand() const { return bytes ? k.vec(k.i8(), size()) : k.vec(k.f32(), size() / 4); }
   Type sum() const {
     return !bytes   ? k.vec(k.f32(), size() / 4)
@@ -38,6 +37,8 @@ struct Dot {
   Value add(Value sum, Value w, Value x) {
     if (!bytes)
       return k.fma(w, x, sum);
+    if (k.cpu().dotprod)
+      return k.intrinsic("llvm.aarch64.neon.sdot", this->sum(), {sum, w, x});
     if (dots())
       return k.intrinsic(size() == 64 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256",
                          this->sum(), {sum, w, x});
@@ -83,7 +84,7 @@ void emitTiles(KernelBuilder &k, Value scratch, Value times) {
 /// Block after block of the weights, claimed like tasks, in four sums of words.
 void emitStream(KernelBuilder &k, Value step) {
   constexpr int64_t kSums = 4;
-  const int64_t bytes = vectorBytes(k.cpu());
+  const int64_t bytes = k.cpu().vectorBytes;
   OpBuilder &b = k.builder();
   Type words = k.vec(k.i64(), bytes / 8);
   Value weights = k.load(k.ptr(), k.at(step, Weights)), scratch = k.load(k.ptr(), k.at(step, Scratch));
@@ -112,7 +113,7 @@ void emitStream(KernelBuilder &k, Value step) {
 } // namespace cpu
 
 std::vector<Peak> peaksOf(const Target &target) {
-  const int64_t sums = cpu::sumsOf(target), bytes = cpu::vectorBytes(target);
+  const int64_t sums = cpu::sumsOf(target), bytes = target.vectorBytes;
   std::vector<Peak> peaks{{"f32", "gm_peak_f32", 2 * sums * bytes / 4},
                           {"int8", "gm_peak_int8", 2 * sums * bytes}};
   if (target.amx)
@@ -126,18 +127,20 @@ std::string productKind(const Target &target, const std::string &compute, bool m
   return compute == "int8" ? "int8" : "f32"; // bf16 activations are f32 in memory
 }
 
-void emitPeaks(ModuleOp dst, const Target &target) {
+void emitPeaks(ModuleOp dst, const Target &target, llvm::StringRef suffix) {
   cpu::KernelLibrary library(dst, target);
   Type pointer = LLVM::LLVMPointerType::get(dst.getContext());
   {
-    func::FuncOp function = library.declare(kStreamSymbol, {pointer}, /*exported=*/true);
+    func::FuncOp function =
+        library.declare((llvm::Twine(kStreamSymbol) + suffix).str(), {pointer}, /*exported=*/true);
     OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
     cpu::KernelBuilder k(builder, dst.getLoc(), target);
     cpu::emitStream(k, function.getArgument(0));
     func::ReturnOp::create(builder, dst.getLoc());
   }
   for (const Peak &peak : peaksOf(target)) {
-    func::FuncOp function = library.declare(peak.symbol, {pointer}, /*exported=*/true);
+    func::FuncOp function =
+        library.declare((llvm::Twine(peak.symbol) + suffix).str(), {pointer}, /*exported=*/true);
     OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
     cpu::KernelBuilder k(builder, dst.getLoc(), target);
     Value step = function.getArgument(0);

@@ -28,7 +28,7 @@ constexpr const char *kStreamSymbol = "gm_stream";
 std::vector<Peak> peaksOf(const Target &target);
 /// The kind that products of many rows use at `compute` (f32, bf16, int8), and that of a single row.
 std::string productKind(const Target &target, const std::string &compute, bool manyRows);
-/// Appends the functions of peaksOf(), and kStreamSymbol.
-void emitPeaks(mlir::ModuleOp dst, const Target &target);
+/// Appends the functions of peaksOf(), and kStreamSymbol; the suffix is emitCpu()'s.
+void emitPeaks(mlir::ModuleOp dst, const Target &target, llvm::StringRef suffix = "");
 
 } // namespace gemmac

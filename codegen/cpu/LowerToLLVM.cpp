@@ -52,8 +52,6 @@ void addCpuToLLVM(OpPassManager &passes) {
 
 namespace {
 
-constexpr const char *kTriple = "x86_64-unknown-linux-gnu";
-
 llvm::Error internalError(const llvm::Twine &what) { return machineError("code generation failed: " + what); }
 
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeMachine(const Target &target, unsigned level) {
@@ -61,16 +59,20 @@ llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeMachine(const Target &t
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
   LLVMInitializeX86AsmPrinter();
+  LLVMInitializeAArch64TargetInfo();
+  LLVMInitializeAArch64Target();
+  LLVMInitializeAArch64TargetMC();
+  LLVMInitializeAArch64AsmPrinter();
   std::string problem;
-  llvm::Triple triple(kTriple);
-  const llvm::Target *x86 = llvm::TargetRegistry::lookupTarget(triple, problem);
-  if (!x86)
-    return internalError("this LLVM has no x86-64 target: " + problem);
+  llvm::Triple triple(tripleOf(target.arch));
+  const llvm::Target *found = llvm::TargetRegistry::lookupTarget(triple, problem);
+  if (!found)
+    return internalError(llvm::Twine("this LLVM has no target ") + archName(target.arch) + ": " + problem);
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard; // a multiply and an add stay two roundings
   auto codegenLevel =
       llvm::CodeGenOpt::getLevel(static_cast<int>(level)).value_or(llvm::CodeGenOptLevel::Default);
-  return std::unique_ptr<llvm::TargetMachine>(x86->createTargetMachine(
+  return std::unique_ptr<llvm::TargetMachine>(found->createTargetMachine(
       triple, target.cpu, target.extras, options, llvm::Reloc::PIC_, std::nullopt, codegenLevel));
 }
 
@@ -137,7 +139,7 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compile(ModuleOp module, con
   auto machine = makeMachine(target, level);
   if (!machine)
     return machine.takeError();
-  code->setTargetTriple(llvm::Triple(kTriple));
+  code->setTargetTriple(llvm::Triple(tripleOf(target.arch)));
   code->setDataLayout((*machine)->createDataLayout());
   code->setPICLevel(llvm::PICLevel::BigPIC);
   setAttributes(*code, target);
@@ -151,7 +153,7 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compile(ModuleOp module, con
     auto type =
         output == Output::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
     if ((*machine)->addPassesToEmitFile(emission, os, nullptr, type))
-      return internalError("this LLVM cannot write objects for x86-64");
+      return internalError(llvm::Twine("this LLVM cannot write objects for ") + archName(target.arch));
     emission.run(*code);
   }
   return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), "gemmac",

@@ -77,8 +77,8 @@ namespace {
 
 class ProgramEmitter {
 public:
-  ProgramEmitter(step::ProgramOp program, ModuleOp dst, const Target &target)
-      : program(program), symbols(program), dst(dst), target(target), library(dst, target),
+  ProgramEmitter(step::ProgramOp program, ModuleOp dst, const Target &target, StringRef suffix)
+      : program(program), symbols(program), dst(dst), target(target), suffix(suffix), library(dst, target),
         tiles(usesTiles(program)) {}
   LogicalResult run();
 
@@ -87,6 +87,7 @@ private:
   SymbolTable symbols;
   ModuleOp dst;
   const Target &target;
+  StringRef suffix;
   KernelLibrary library;
   bool tiles;
   llvm::StringMap<func::FuncOp> phases; ///< by PhaseKey::text
@@ -160,7 +161,8 @@ LogicalResult ProgramEmitter::checkPlanned() {
     return op->emitOpError("has no offset: the memory plan must run before code is emitted");
   };
   auto noMatrixUnit = [&](Operation *op) -> WalkResult {
-    return op->emitOpError("reads bf16t activations, and target ") << target.name << " has no matrix unit";
+    return op->emitOpError("reads bf16t activations, which need a matrix unit: target ")
+           << target.name << " lacks amx-tile and amx-bf16";
   };
   if (!program.getScratchBytes())
     return program.emitOpError("has no memory plan: scratch_bytes is missing");
@@ -310,7 +312,7 @@ LogicalResult ProgramEmitter::fillPhase(PhaseEmitter &e, func::FuncOp function, 
 LogicalResult ProgramEmitter::emitEntry(step::EntryOp entry) {
   Type pointer = LLVM::LLVMPointerType::get(program->getContext());
   func::FuncOp function =
-      library.declare(("gm_entry_" + entry.getSymName()).str(), {pointer}, /*exported=*/true);
+      library.declare(("gm_entry_" + entry.getSymName() + suffix).str(), {pointer}, /*exported=*/true);
   OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
   KernelBuilder k(builder, entry.getLoc(), target);
   Value gmStep = function.getArgument(0);
@@ -355,8 +357,8 @@ LogicalResult ProgramEmitter::run() {
 } // namespace
 } // namespace cpu
 
-LogicalResult emitCpu(step::ProgramOp program, ModuleOp dst, const Target &target) {
-  return cpu::ProgramEmitter(program, dst, target).run();
+LogicalResult emitCpu(step::ProgramOp program, ModuleOp dst, const Target &target, StringRef suffix) {
+  return cpu::ProgramEmitter(program, dst, target, suffix).run();
 }
 
 int64_t emitterExtraScratch(step::ProgramOp program) {

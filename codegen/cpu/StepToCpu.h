@@ -11,10 +11,11 @@
 
 namespace gemmac {
 
-/// Appends the code of `program` to `dst`: functions gm_entry_<name>(GmStep *), the only ones that are
-/// visible. The program must have its memory plan. Fails, with a diagnostic, on what the emitter does not
-/// support.
-mlir::LogicalResult emitCpu(step::ProgramOp program, mlir::ModuleOp dst, const Target &target);
+/// Appends the code of `program` to `dst`: functions gm_entry_<name><suffix>(GmStep *), the only ones that
+/// are visible; the suffix tells those of several targets apart that are linked together. The program must
+/// have its memory plan. Fails, with a diagnostic, on what the emitter does not support.
+mlir::LogicalResult emitCpu(step::ProgramOp program, mlir::ModuleOp dst, const Target &target,
+                            llvm::StringRef suffix = "");
 
 /// Bytes of private memory per worker that the emitted code needs beyond the plan's scratch_bytes: scores of
 /// a group of query heads for step.attention, or tiles of weights for step.matmul on bf16t. It starts at

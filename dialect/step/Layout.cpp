@@ -3,6 +3,7 @@
 #include "dialect/step/Layout.h"
 
 #include "mlir/IR/BuiltinTypes.h"
+#include "llvm/Support/raw_ostream.h"
 
 #include <algorithm>
 
@@ -135,6 +136,20 @@ int64_t packedBytes(step::WeightOp weight) {
 
 int64_t taskBytes(step::WeightOp weight) {
   return weight.getTile() / kPanelRows * panelBytes(weight.getFormat(), weight.getK());
+}
+
+std::string weightDifference(step::ProgramOp one, step::ProgramOp other) {
+  auto x = llvm::to_vector(one.getOps<step::WeightOp>()), y = llvm::to_vector(other.getOps<step::WeightOp>());
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (x.size() != y.size())
+    os << x.size() << " weights and " << y.size();
+  for (size_t i = 0; i < std::min(x.size(), y.size()) && text.empty(); ++i)
+    if (x[i]->getAttrDictionary() != y[i]->getAttrDictionary())
+      os << "weight " << i << " is " << x[i] << " and " << y[i];
+  if (text.empty() && one.getWeightBytes() != other.getWeightBytes())
+    os << one.getWeightBytes().value_or(0) << " bytes and " << other.getWeightBytes().value_or(0);
+  return text;
 }
 
 int64_t gatherBytes(step::WeightOp table) {

@@ -70,6 +70,9 @@ int64_t matrixBytes(step::Format format, int64_t n, int64_t k);
 int64_t packedBytes(step::WeightOp weight);
 /// What one column task of a panel weight streams: tile rows of k inputs.
 int64_t taskBytes(step::WeightOp weight);
+/// How the packed weights of two programs differ ("weight 3 is .. and .."), or "" where one packing serves
+/// both: the same formats, tiles and offsets in the same order.
+std::string weightDifference(step::ProgramOp one, step::ProgramOp other);
 /// What reading one row of `table` touches (embedding look-up).
 int64_t gatherBytes(step::WeightOp table);
 

@@ -94,6 +94,9 @@ def limits(address_space=None, file_size=None):
     return apply
 
 
+RUNNER = []  # set once, by start(): what executables for another architecture are run with
+
+
 def run(command, stdin=b"", timeout=600, **options):
     """Runs `command` in a process group of its own, which is ended as a whole when time is up."""
     started = time.monotonic()
@@ -137,6 +140,7 @@ def arguments(description, **options):
                                      **options)
     parser.add_argument("--gemmac", required=True, help="the compiler under test")
     parser.add_argument("--flags", default="", help="further flags for every compilation, separated by blanks")
+    parser.add_argument("--runner", default="", help="what runs the executables: \"qemu-aarch64 -L DIR\"")
     parser.add_argument("--work", help="folder to work in, kept afterwards (default: a temporary one)")
     parser.add_argument("-v", "--verbose", action="store_true")
     return parser
@@ -158,6 +162,7 @@ def work_folder(args):
 def start(args):
     """The tally and compiler of a script. A compiler that is not there ends the script as a failure."""
     tally = Tally(args.verbose)
+    RUNNER[:] = args.runner.split()
     if not os.access(args.gemmac, os.X_OK):
         tally.check(False, "gemmac", f"{args.gemmac}: no such program; build it first")
         tally.finish()
@@ -188,7 +193,7 @@ def logits(exe, ids, *flags):
     out = exe + ".npy"
     with contextlib.suppress(FileNotFoundError):
         os.remove(out)
-    result = run([exe, "logits", "--ids", join_ids(ids), *flags, "-o", out])
+    result = run([*RUNNER, exe, "logits", "--ids", join_ids(ids), *flags, "-o", out])
     if result.code != 0:
         return None, result.brief()
     try:
@@ -204,7 +209,8 @@ def logits(exe, ids, *flags):
 
 def generate(exe, ids, count, *flags):
     """Greedy ids by `run --print-ids`: (list, "") or (None, why not)."""
-    result = run([exe, "--ids", join_ids(ids), "-n", count, "--temp", "0", "--ignore-eos", "--print-ids", *flags])
+    result = run([*RUNNER, exe, "--ids", join_ids(ids), "-n", count, "--temp", "0", "--ignore-eos", "--print-ids",
+                  *flags])
     if result.code != 0:
         return None, result.brief()
     try:

@@ -24,30 +24,31 @@ MODES = {  # flags, and the largest relative distance of the perplexity from the
 }
 
 
-def perplexity(exe):
+def perplexity(exe, *flags):
     """(figure, "") or (None, why not): the last number that `perplexity` prints."""
-    result = gmtest.run([exe, "perplexity", "-f", HELDOUT, "--ctx", WINDOW, "--chunks", CHUNKS], timeout=1200)
+    result = gmtest.run([exe, "perplexity", "-f", HELDOUT, "--ctx", WINDOW, "--chunks", CHUNKS, *flags], timeout=1200)
     if result.code != 0:
         return None, result.brief()
     numbers = re.findall(r"\d+\.\d+|\d+", result.text)
     return (float(numbers[-1]), "") if numbers else (None, f"no number in {result.text[-200:]!r}")
 
 
-def check_perplexity(tally, exe, mode, want, allowed):
-    got, why = perplexity(exe)
+def check_perplexity(tally, exe, mode, want, allowed, *flags):
+    got, why = perplexity(exe, *flags)
+    what = " ".join([mode, "perplexity", *flags])
     if got is None:
-        tally.check(False, f"{mode} perplexity", why)
+        tally.check(False, what, why)
         return
     distance = abs(got / want - 1)
-    tally.check(distance <= allowed, f"{mode} perplexity",
+    tally.check(distance <= allowed, what,
                 f"{got:.4f}, reference {want:.4f}, {100 * distance:.3f} % apart, at most {100 * allowed:g} %")
 
 
-def check_greedy(tally, exe, prompts):
+def check_greedy(tally, exe, prompts, *flags):
     for prompt in prompts:
         count = gmtest.trusted_prefix(prompt["greedy_margin"])
-        got, why = gmtest.generate(exe, prompt["ids"], len(prompt["greedy"]))
-        what = f"f32 greedy {prompt['text']!r}"
+        got, why = gmtest.generate(exe, prompt["ids"], len(prompt["greedy"]), *flags)
+        what = " ".join([f"f32 greedy {prompt['text']!r}", *flags])
         if got is None:
             tally.check(False, what, why)
             continue
@@ -55,14 +56,15 @@ def check_greedy(tally, exe, prompts):
                     f"got {got} expected {prompt['greedy'][:count]}")
 
 
-def check_text(tally, exe, prompts):
+def check_text(tally, exe, prompts, *flags):
     """Text in, text on: tokenizer, BOS rule, decoding and detokenizing in one, on stdout and nothing else there."""
     sure = [p for p in prompts if gmtest.trusted_prefix(p["greedy_margin"]) == len(p["greedy"])]
     tally.check(bool(sure), "a prompt without a close call", "every prompt of expected.json has one")
     for prompt in sure:
-        result = gmtest.run([exe, "-p", prompt["text"], "-n", len(prompt["greedy"]), "--temp", "0", "--ignore-eos"])
+        result = gmtest.run([exe, "-p", prompt["text"], "-n", len(prompt["greedy"]), "--temp", "0", "--ignore-eos",
+                             *flags])
         got, want = result.text.strip(), prompt["decoded"].strip()
-        tally.check(result.code == 0 and got == want, f"f32 text {prompt['text']!r}",
+        tally.check(result.code == 0 and got == want, " ".join([f"f32 text {prompt['text']!r}", *flags]),
                     f"{result.brief()} got {got[:200]!r} expected {want[:200]!r}")
 
 
@@ -113,4 +115,5 @@ def main():
     tally.finish()
 
 
-main()
+if __name__ == "__main__":
+    main()

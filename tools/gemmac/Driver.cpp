@@ -20,6 +20,7 @@
 #include "passes/Pipelines.h"
 #include "passes/lower/StepPasses.h"
 #include "tools/gemmac/Process.h"
+#include "tools/gemmac/StageTimer.h"
 #include "tools/gemmac/WeightTable.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -31,31 +32,18 @@
 #include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 
-#include <chrono>
 #include <thread>
 
 namespace gemmac {
 
 namespace {
 
-/// What is done, printed by -v when a stage ends, and its seconds, by --time.
-class StageTimer {
-public:
-  StageTimer(bool names, bool seconds) : names(names), seconds(seconds) {}
-  void stage(const llvm::Twine &name) {
-    auto now = std::chrono::steady_clock::now();
-    if (seconds)
-      llvm::errs() << llvm::format("%8.3f s  ", std::chrono::duration<double>(now - last).count());
-    else if (names)
-      llvm::errs() << "gemmac: done: ";
-    if (seconds || names)
-      llvm::errs() << name << "\n";
-    last = now;
-  }
-
-private:
-  bool names, seconds;
-  std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
+/// The program of one target.
+struct TargetProgram {
+  Target target;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  step::ProgramOp program;
+  CodeMemory memory() const { return {totalArenaBytes(program), totalScratchBytes(program)}; }
 };
 
 /// One compilation: the checkpoint and the IR at its present level.
@@ -67,19 +55,32 @@ public:
 private:
   llvm::Error load();
   llvm::Error optimise();
+  llvm::Error checkTargets() const;
   llvm::Error lower();
-  llvm::Error predict();
+  llvm::Error predict(TargetProgram &of);
+  llvm::Error lowerFor(TargetProgram &to);
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileFor(const TargetProgram &from,
+                                                                 llvm::StringRef suffix);
   llvm::Error generate();
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> link(llvm::ArrayRef<llvm::MemoryBufferRef> objects);
+  llvm::Error write(llvm::MemoryBufferRef elf);
   llvm::Error finishText(llvm::StringRef text);
   llvm::Error saveTemp(llvm::StringRef name, llvm::StringRef text);
-  llvm::Error runPipeline(llvm::StringRef what, llvm::function_ref<void(mlir::OpPassManager &)> build);
+  llvm::Error runPipeline(mlir::ModuleOp on, llvm::StringRef what,
+                          llvm::function_ref<void(mlir::OpPassManager &)> build);
   std::string defaultCompute() const;
-  ManifestOptions manifestOptions() const;
+  llvm::json::Object manifestOf(const TargetProgram &of) const;
   void reportMemory();
-  std::string print() {
+  void estimate();
+  bool several() const { return programs.size() > 1; }
+  /// "step.mlir", or "step.znver5.mlir" where there are several targets.
+  std::string tempName(const TargetProgram &of, llvm::StringRef extension) const {
+    return "step." + (several() ? of.target.name + "." : "") + extension.str();
+  }
+  static std::string print(mlir::ModuleOp module) {
     std::string text;
     llvm::raw_string_ostream os(text);
-    module->print(os, mlir::OpPrintingFlags().assumeVerified());
+    module.print(os, mlir::OpPrintingFlags().assumeVerified());
     os << "\n";
     return os.str();
   }
@@ -88,18 +89,36 @@ private:
   StageTimer timer;
   Checkpoint checkpoint;
   std::string compute; ///< f32, bf16 or int8
-  Target target;
   FuseSelection fuse;
   std::unique_ptr<mlir::MLIRContext> context;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-  step::ProgramOp program;
+  mlir::OwningOpRef<mlir::ModuleOp> module; ///< of all targets, until lower()
+  std::vector<TargetProgram> programs;      ///< the most capable target first
 };
 
+/// What is made for one target only, or of which a machine uses only one.
+llvm::Error Compilation::checkTargets() const {
+  const bool anyTarget =
+      options.emit == EmitKind::Exe || options.emit == EmitKind::Gemma || options.emit == EmitKind::Fused;
+  if (several() && !anyTarget)
+    return usageError("--march: found " + llvm::Twine(programs.size()) +
+                      " targets, but --emit=exe alone makes code for several; name one");
+  for (size_t i = 1; i < programs.size(); ++i)
+    if (const Target &target = programs[i].target, &better = programs[i - 1].target;
+        target.features == better.features)
+      llvm::errs() << "gemmac: note: --march: " << target.name << " needs the same features as "
+                   << better.name << ", which is used in its place unless --march=" << target.name
+                   << " is given to the executable\n";
+  return llvm::Error::success();
+}
+
 llvm::Error Compilation::load() {
-  llvm::Expected<Target> found = lookupTarget(options.march);
-  if (!found)
-    return found.takeError();
-  target = *found;
+  llvm::Expected<std::vector<Target>> targets = lookupTargets(options.march);
+  if (!targets)
+    return targets.takeError();
+  for (Target &target : *targets)
+    programs.push_back({std::move(target), {}, {}});
+  if (llvm::Error error = checkTargets())
+    return error;
   std::string problem;
   std::optional<FuseSelection> selection = FuseSelection::parse(options.fuse, problem);
   if (!selection)
@@ -125,14 +144,14 @@ std::string Compilation::defaultCompute() const {
   return codes ? "int8" : "bf16";
 }
 
-llvm::Error Compilation::runPipeline(llvm::StringRef what,
+llvm::Error Compilation::runPipeline(mlir::ModuleOp on, llvm::StringRef what,
                                      llvm::function_ref<void(mlir::OpPassManager &)> build) {
   mlir::PassManager manager(context.get());
   if (mlir::failed(mlir::applyPassManagerCLOptions(manager)))
     return usageError("the --mlir-* options do not fit together");
   mlir::applyDefaultTimingPassManagerCLOptions(manager);
   build(manager);
-  if (mlir::failed(manager.run(*module)))
+  if (mlir::failed(manager.run(on)))
     return inputError(options.model, "", what + " failed (see the messages above)",
                       "this is a defect of gemmac: please report it");
   return llvm::Error::success();
@@ -147,104 +166,150 @@ llvm::Error Compilation::optimise() {
   module = importText(*context, checkpoint);
   timer.stage("import");
   if (!options.saveTemps.empty() || options.emit == EmitKind::Gemma)
-    if (llvm::Error error = saveTemp("gemma.mlir", print()))
+    if (llvm::Error error = saveTemp("gemma.mlir", print(*module)))
       return error;
   if (options.emit == EmitKind::Gemma)
     return llvm::Error::success();
   auto quant = options.quantize == "q8"   ? gemma::Quant::Q8
                : options.quantize == "q4" ? gemma::Quant::Q4
                                           : gemma::Quant::None;
-  if (llvm::Error error =
-          runPipeline("fusion", [&](mlir::OpPassManager &pm) { buildGemmaPipeline(pm, fuse, quant); }))
+  if (llvm::Error error = runPipeline(*module, "fusion",
+                                      [&](mlir::OpPassManager &pm) { buildGemmaPipeline(pm, fuse, quant); }))
     return error;
   timer.stage("fuse");
-  return saveTemp("fused.mlir", options.saveTemps.empty() ? "" : print());
+  return saveTemp("fused.mlir", options.saveTemps.empty() ? "" : print(*module));
 }
 
-llvm::Error Compilation::lower() {
+llvm::Error Compilation::lowerFor(TargetProgram &to) {
   StepOptions step;
   step.context = options.context ? options.context : std::min<int64_t>(checkpoint.config.maxPositions, 8192);
   if (step.context > checkpoint.config.maxPositions)
     return usageError("--context=" + llvm::Twine(step.context) + " is more than the model's " +
                       llvm::Twine(checkpoint.config.maxPositions) + " positions");
   step.compute = compute == "f32" ? Compute::F32 : compute == "bf16" ? Compute::BF16 : Compute::I8;
-  step.chooseChunk(target.amx, checkpoint.config.experts > 0);
+  step.chooseChunk(to.target.amx, checkpoint.config.experts > 0);
   step.kv = *step::symbolizeKvType(options.kv); // Options.cpp lets no other through
   for (const auto &layer : checkpoint.config.layers)
     if (step.kv == step::KvType::Q8 && layer.headDim % kScaleGroup != 0)
       return usageError("--kv=q8 has a scale for each " + llvm::Twine(kScaleGroup) +
                         " inputs of a head, and the model's heads have " + llvm::Twine(layer.headDim) +
                         "; use bf16 or f32");
-  if (llvm::Error error =
-          runPipeline("lowering to a step", [&](mlir::OpPassManager &pm) { buildStepPipeline(pm, step); }))
+  if (llvm::Error error = runPipeline(*to.module, "lowering to a step",
+                                      [&](mlir::OpPassManager &pm) { buildStepPipeline(pm, step); }))
     return error;
-  program = *module->getOps<step::ProgramOp>().begin();
-  timer.stage("plan the step");
-  return saveTemp("step.mlir", options.saveTemps.empty() ? "" : print());
+  to.program = *to.module->getOps<step::ProgramOp>().begin();
+  return saveTemp(tempName(to, "mlir"), options.saveTemps.empty() ? "" : print(*to.module));
 }
 
 /// Predicted times, for readers of --emit=step.
-llvm::Error Compilation::predict() {
-  Machine machine = nominalMachine(target);
+llvm::Error Compilation::predict(TargetProgram &of) {
+  Machine machine = nominalMachine(of.target);
   if (!options.machine.empty()) {
     llvm::Expected<Machine> measured = readMachine(options.machine);
     if (!measured)
       return measured.takeError();
     machine = *measured;
   }
-  notePredictions(program, target, compute, machine);
+  notePredictions(of.program, of.target, compute, machine);
   return llvm::Error::success();
 }
 
-ManifestOptions Compilation::manifestOptions() const {
+llvm::Error Compilation::lower() {
+  for (TargetProgram &each : programs) {
+    each.module = mlir::OwningOpRef<mlir::ModuleOp>(module->clone());
+    if (llvm::Error error = lowerFor(each))
+      return error;
+    if (std::string difference = weightDifference(programs.front().program, each.program);
+        !difference.empty())
+      return inputError(options.model, "",
+                        "targets " + programs.front().target.name + " and " + each.target.name +
+                            " lay out the weights differently: " + difference,
+                        "compile them one at a time; this is a defect of gemmac: please report it");
+  }
+  module = nullptr;
+  timer.stage("plan the step");
+  return llvm::Error::success();
+}
+
+llvm::json::Object Compilation::manifestOf(const TargetProgram &of) const {
   std::vector<std::string> fusions;
   for (const FuseInfo &info : fuseTable())
     if (fuse.has(info.fuse))
       fusions.push_back(info.name.str());
-  return {options.quantize, compute, options.kv, fusions};
+  return buildManifest(of.program, checkpoint, of.target, {options.quantize, compute, options.kv, fusions},
+                       of.memory());
+}
+
+/// An object, or the text that --emit asks for.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> Compilation::compileFor(const TargetProgram &from,
+                                                                            llvm::StringRef suffix) {
+  mlir::OwningOpRef<mlir::ModuleOp> code = mlir::ModuleOp::create(mlir::UnknownLoc::get(context.get()));
+  if (mlir::failed(emitCpu(from.program, *code, from.target, suffix)))
+    return inputError(options.model, "", "code generation failed (see the messages above)",
+                      "this is a defect of gemmac: please report it");
+  emitPeaks(*code, from.target, suffix);
+  timer.stage("emit kernels" + (several() ? " for " + from.target.name : ""));
+  auto compile = options.emit == EmitKind::Llvm  ? compileToLLVMText
+                 : options.emit == EmitKind::Asm ? compileToAssembly
+                                                 : compileToObject;
+  auto result = compile(*code, from.target, options.optLevel);
+  timer.stage("compile" + (several() ? " for " + from.target.name : ""));
+  return result;
 }
 
 llvm::Error Compilation::generate() {
-  mlir::OwningOpRef<mlir::ModuleOp> code = mlir::ModuleOp::create(mlir::UnknownLoc::get(context.get()));
-  if (mlir::failed(emitCpu(program, *code, target)))
-    return inputError(options.model, "", "code generation failed (see the messages above)",
-                      "this is a defect of gemmac: please report it");
-  emitPeaks(*code, target);
-  timer.stage("emit kernels");
-  if (options.emit == EmitKind::Llvm || options.emit == EmitKind::Asm) {
-    auto text = options.emit == EmitKind::Llvm ? compileToLLVMText(*code, target, options.optLevel)
-                                               : compileToAssembly(*code, target, options.optLevel);
-    return text ? finishText((*text)->getBuffer()) : text.takeError();
+  std::vector<std::unique_ptr<llvm::MemoryBuffer>> objects;
+  for (const TargetProgram &each : programs) {
+    auto object = compileFor(each, several() ? "." + each.target.name : "");
+    if (!object)
+      return object.takeError();
+    objects.push_back(std::move(*object));
+    if (options.emit != EmitKind::Exe && options.emit != EmitKind::Obj)
+      return finishText(objects.front()->getBuffer());
+    if (llvm::Error error = saveTemp(tempName(each, "o"), objects.back()->getBuffer()))
+      return error;
   }
-  auto object = compileToObject(*code, target, options.optLevel);
-  if (!object)
-    return object.takeError();
-  timer.stage("compile");
-  if (llvm::Error error = saveTemp("step.o", (*object)->getBuffer()))
-    return error;
   if (options.emit == EmitKind::Obj)
-    return finishText((*object)->getBuffer());
+    return finishText(objects.front()->getBuffer());
+  std::vector<llvm::MemoryBufferRef> buffers;
+  for (const auto &object : objects)
+    buffers.push_back(object->getMemBufferRef());
+  auto elf = link(buffers);
+  return elf ? write((*elf)->getMemBufferRef()) : elf.takeError();
+}
 
-  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(),
-                                              {totalArenaBytes(program), totalScratchBytes(program)});
-  llvm::Expected<std::string> folder = findLinkFolder();
+/// The whole program. Linked twice: the manifests inside name the glibc that it turns out to need.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+Compilation::link(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
+  const Arch arch = programs.front().target.arch;
+  llvm::Expected<std::string> folder = findLinkFolder(arch);
   if (!folder)
     return folder.takeError();
   std::unique_ptr<llvm::MemoryBuffer> elf;
-  // Linked twice: the manifest inside names the glibc that the linked whole turns out to need.
   for (int round = 0; round < 2; ++round) {
-    std::string text;
-    llvm::raw_string_ostream(text) << llvm::json::Value(llvm::json::Object(manifest));
-    auto modelObject = emitModelObject(program, target, text);
-    if (!modelObject)
-      return modelObject.takeError();
-    auto linked = linkExecutable({(*object)->getMemBufferRef(), (*modelObject)->getMemBufferRef()}, *folder);
+    std::vector<TargetCode> codes;
+    for (const TargetProgram &each : programs) {
+      llvm::json::Object manifest = manifestOf(each);
+      if (elf)
+        manifest["glibc"] = neededGlibc(elf->getMemBufferRef());
+      codes.push_back({each.program, each.target, "", several() ? "." + each.target.name : ""});
+      llvm::raw_string_ostream(codes.back().manifest) << llvm::json::Value(std::move(manifest));
+    }
+    auto models = emitModelObject(codes, arch);
+    if (!models)
+      return models.takeError();
+    std::vector<llvm::MemoryBufferRef> all(objects.begin(), objects.end());
+    all.push_back((*models)->getMemBufferRef());
+    auto linked = linkExecutable(all, *folder, arch);
     if (!linked)
       return machineError(options.output + ": cannot be made: " + llvm::toString(linked.takeError()));
     elf = std::move(*linked);
-    manifest["glibc"] = neededGlibc(elf->getMemBufferRef());
   }
   timer.stage("link");
+  return elf;
+}
+
+llvm::Error Compilation::write(llvm::MemoryBufferRef elf) {
   bool terminal = llvm::sys::Process::StandardErrIsDisplayed();
   auto progress = [&](uint64_t done, uint64_t total) {
     if (terminal && total > (256u << 20))
@@ -253,7 +318,7 @@ llvm::Error Compilation::generate() {
   };
   WeightReport report;
   if (llvm::Error error =
-          writeExecutable(options.output, elf->getMemBufferRef(), program, checkpoint, progress, report))
+          writeExecutable(options.output, elf, programs.front().program, checkpoint, progress, report))
     return error;
   printWeightReport(report, options.verbose, llvm::errs());
   timer.stage("pack weights");
@@ -293,32 +358,43 @@ llvm::Error Compilation::saveTemp(llvm::StringRef name, llvm::StringRef text) {
   return file->finish(/*executable=*/false);
 }
 
+static void printBytes(const llvm::Twine &name, int64_t bytes) {
+  llvm::outs() << llvm::format("%-28s %14.3f MB\n", name.str().c_str(), bytes / 1e6);
+}
+
+void Compilation::estimate() {
+  llvm::json::Object first = manifestOf(programs.front());
+  llvm::outs() << "model                        " << checkpoint.name << ", " << options.quantize
+               << ", compute " << compute << ", context " << *first.getInteger("context") << "\n";
+  printBytes("weights (file, mapped)", *first.getInteger("weight_bytes"));
+  for (const TargetProgram &each : programs) {
+    llvm::json::Object manifest = manifestOf(each);
+    const llvm::json::Object &plan = *manifest.getObject("plan");
+    if (several())
+      llvm::outs() << "for " << each.target.name << "\n";
+    printBytes("KV cache", *plan.getInteger("kv"));
+    printBytes("activations", *plan.getInteger("activations"));
+    printBytes("scratch of each worker", each.memory().scratch);
+  }
+  printBytes("memory of this machine", machineMemory());
+  printBytes("read per decoded token", *first.getInteger("bytes_per_token"));
+}
+
 /// What the executable takes besides the mapped weights, with a worker for each CPU of this machine. It may
 /// be for another one: too little memory is worth a warning, not an error.
 void Compilation::reportMemory() {
-  const CodeMemory memory{totalArenaBytes(program), totalScratchBytes(program)};
-  llvm::json::Object manifest = buildManifest(program, checkpoint, target, manifestOptions(), memory);
-  const llvm::json::Object &plan = *manifest.getObject("plan");
-  const int64_t workers = std::max(1u, std::thread::hardware_concurrency());
-  const int64_t needed = memory.arena + workers * memory.scratch, there = machineMemory();
-  if (needed > there)
-    llvm::errs() << "gemmac: warning: --context: " << *manifest.getInteger("context") << " tokens need "
-                 << llvm::format("%.3f GB besides the weights, this machine has %.3f GB", needed / 1e9,
-                                 there / 1e9)
-                 << ": the executable will not start here; give a smaller --context\n";
-  if (!options.estimate)
-    return;
-  auto row = [](llvm::StringRef name, int64_t bytes) {
-    llvm::outs() << llvm::format("%-28s %14.3f MB\n", name.str().c_str(), bytes / 1e6);
-  };
-  llvm::outs() << "model                        " << checkpoint.name << ", " << options.quantize
-               << ", compute " << compute << ", context " << *manifest.getInteger("context") << "\n";
-  row("weights (file, mapped)", *manifest.getInteger("weight_bytes"));
-  row("KV cache", *plan.getInteger("kv"));
-  row("activations", *plan.getInteger("activations"));
-  row("scratch of each worker", memory.scratch);
-  row("memory of this machine", there);
-  row("read per decoded token", *manifest.getInteger("bytes_per_token"));
+  const int64_t workers = std::max(1u, std::thread::hardware_concurrency()), there = machineMemory();
+  for (TargetProgram &each : programs) {
+    const CodeMemory memory = each.memory();
+    const int64_t needed = memory.arena + workers * memory.scratch;
+    if (needed > there)
+      llvm::errs() << "gemmac: warning: --context: " << static_cast<int64_t>(each.program.getContext())
+                   << " tokens need "
+                   << llvm::format("%.3f GB besides the weights, this machine has %.3f GB", needed / 1e9,
+                                   there / 1e9)
+                   << (several() ? " (" + each.target.name + ")" : "")
+                   << ": the executable will not start here; give a smaller --context\n";
+  }
 }
 
 llvm::Error Compilation::run() {
@@ -327,15 +403,18 @@ llvm::Error Compilation::run() {
   if (llvm::Error error = optimise())
     return error;
   if (options.emit == EmitKind::Gemma || options.emit == EmitKind::Fused)
-    return finishText(print());
+    return finishText(print(*module));
   if (llvm::Error error = lower())
     return error;
   reportMemory();
-  if (options.estimate)
+  if (options.estimate) {
+    estimate();
     return llvm::Error::success();
+  }
   if (options.emit == EmitKind::Step) {
-    llvm::Error error = predict();
-    return error ? std::move(error) : finishText(print()); // with the weights that the program's are made of
+    llvm::Error error = predict(programs.front());
+    return error ? std::move(error) // with the weights that the program's are made of
+                 : finishText(print(*programs.front().module));
   }
   return generate();
 }

@@ -28,7 +28,7 @@ struct Table {
   cl::opt<std::string> model{cl::Positional, cl::desc("MODEL"), cl::cat(category)};
   cl::opt<std::string> output{"o", cl::desc("the executable (or text, with --emit) to write"), cl::value_desc("OUT"), cl::cat(category)};
   cl::opt<std::string> target{"target", cl::desc("kind of hardware: cpu"), cl::init("cpu"), cl::cat(category)};
-  cl::opt<std::string> march{"march", cl::desc("processor: native, x86-64-v3, x86-64-v4, .. (--list-targets)"), cl::init("native"), cl::cat(category)};
+  cl::opt<std::string> march{"march", cl::desc("processor: native, x86-64-v3, x86-64-v4, .. (--list-targets), or several: A,B,.. (the best that a machine has is chosen at start)"), cl::init("native"), cl::cat(category)};
   cl::opt<std::string> gpuArch{"gpu-arch", cl::desc("GPU architecture (not supported yet)"), cl::Hidden, cl::cat(category)};
   cl::opt<std::string> quantize{"quantize", cl::desc("weights: none (as stored), q8 or q4 (groups of 32)"), cl::init("none"), cl::cat(category)};
   cl::opt<std::string> compute{"compute", cl::desc("activations inside matmuls: f32, bf16 or int8 (default: int8 where weights have 8 bits or fewer, else bf16)"), cl::cat(category)};
@@ -46,7 +46,7 @@ struct Table {
   cl::opt<std::string> saveTemps{"save-temps", cl::desc("write every intermediate form into DIR"), cl::value_desc("DIR"), cl::cat(category)};
   cl::opt<std::string> machine{"machine", cl::desc("with --emit=step: predict times for what `OUT bench --phases -o json` measured (default: a nominal machine)"), cl::value_desc("FILE"), cl::cat(category)};
   cl::opt<bool> estimate{"estimate", cl::desc("print sizes and memory; write nothing"), cl::cat(category)};
-  cl::opt<bool> listTargets{"list-targets", cl::desc("list the processors that --march knows"), cl::cat(category)};
+  cl::opt<bool> listTargets{"list-targets", cl::desc("list the processors that --march knows, the most capable last"), cl::cat(category)};
 
   /// The linker, which runs later in this process, registers options of its own, some with the same names.
   ~Table() {

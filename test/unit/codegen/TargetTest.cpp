@@ -3,6 +3,8 @@
 
 #include "frontend/Diagnostic.h"
 
+#include "llvm/ADT/StringExtras.h"
+
 #include "gtest/gtest.h"
 
 #include <algorithm>
@@ -45,7 +47,74 @@ TEST(Target, UnknownNamesAreRefusedWithTheList) {
       EXPECT_EQ(failure.text(),
                 "--march: found \"" + std::string(name) +
                     "\", expected one of native, x86-64-v3, x86-64-v4, cascadelake, icelake-server, "
-                    "sapphirerapids, znver4, znver5");
+                    "znver4, znver5, sapphirerapids, armv8.2-a+dotprod, armv8.2-a+dotprod+i8mm");
+    });
+  }
+}
+
+std::vector<std::string> namesOf(const std::vector<Target> &targets) {
+  std::vector<std::string> names;
+  for (const Target &t : targets)
+    names.push_back(t.name);
+  return names;
+}
+
+TEST(Target, ListsComeInTheOrderOfRanks) {
+  auto sorted = [](const char *list) { return namesOf(llvm::cantFail(lookupTargets(list))); };
+  EXPECT_EQ(sorted("x86-64-v3,x86-64-v4,sapphirerapids,znver5"),
+            (std::vector<std::string>{"sapphirerapids", "znver5", "x86-64-v4", "x86-64-v3"}));
+  EXPECT_EQ(sorted("znver5,x86-64-v3"), (std::vector<std::string>{"znver5", "x86-64-v3"}));
+  EXPECT_EQ(sorted("x86-64-v3"), (std::vector<std::string>{"x86-64-v3"}));
+  // --list-targets is in the order of ranks.
+  const std::vector<std::string> listed = targetNames();
+  const std::pair<Arch, size_t> architectures[] = {{Arch::X86_64, 7}, {Arch::AArch64, 2}};
+  for (auto [arch, count] : architectures) {
+    std::vector<std::string> names;
+    for (const std::string &name : llvm::ArrayRef(listed).drop_front())
+      if (llvm::cantFail(lookupTarget(name)).arch == arch)
+        names.push_back(name);
+    ASSERT_EQ(names.size(), count);
+    std::vector<std::string> best(names.rbegin(), names.rend());
+    EXPECT_EQ(sorted(llvm::join(names, ",").c_str()), best);
+    EXPECT_EQ(sorted(llvm::join(best, ",").c_str()), best);
+  }
+}
+
+TEST(Target, AArch64) {
+  Target dot = llvm::cantFail(lookupTarget("armv8.2-a+dotprod"));
+  Target mm = llvm::cantFail(lookupTarget("armv8.2-a+dotprod+i8mm"));
+  for (const Target &t : {dot, mm}) {
+    EXPECT_EQ(t.arch, Arch::AArch64);
+    EXPECT_TRUE(t.dotprod && has(t, "dotprod") && has(t, "neon") && has(t, "lse"));
+    EXPECT_FALSE(t.avx512 || t.vnni || t.avxvnni || t.amx || has(t, "avx2"));
+    EXPECT_EQ(t.vectorBytes, 16);
+    EXPECT_EQ(t.i8mm, has(t, "i8mm"));
+  }
+  EXPECT_TRUE(mm.i8mm && !dot.i8mm);
+  EXPECT_EQ(mm.extras, "+v8.2a,+dotprod,+i8mm");
+  EXPECT_STREQ(tripleOf(mm.arch), "aarch64-unknown-linux-gnu");
+}
+
+TEST(Target, ListsOfNoUseAreRefused) {
+  const std::pair<const char *, const char *> cases[] = {
+      {"x86-64-v3,",
+       "--march: found an empty name in \"x86-64-v3,\", expected names separated by single commas"},
+      {",", "--march: found an empty name in \",\""},
+      {"x86-64-v3,,znver5", "--march: found an empty name in"},
+      {"x86-64-v3,znver5,x86-64-v3",
+       "--march: found x86-64-v3 twice in \"x86-64-v3,znver5,x86-64-v3\"; name each"},
+      {"x86-64-v3,skylake", "--march: found \"skylake\", expected one of native"},
+      {"armv8.2-a+sve", "--march: found \"armv8.2-a+sve\", expected one of native"},
+      {"x86-64-v3,armv8.2-a+dotprod",
+       "--march: found x86-64-v3 (x86-64) and armv8.2-a+dotprod (aarch64), expected "
+       "one architecture; compile an executable for each"},
+      {"x86-64-v3, znver5", "--march: found \" znver5\", expected one of native"}};
+  for (const auto &[list, message] : cases) {
+    auto targets = lookupTargets(list);
+    ASSERT_FALSE(static_cast<bool>(targets)) << list;
+    llvm::handleAllErrors(targets.takeError(), [&, message = message](const Failure &failure) {
+      EXPECT_EQ(failure.exitCode(), ExitCode::Usage);
+      EXPECT_EQ(failure.text().compare(0, std::string(message).size(), message), 0) << failure.text();
     });
   }
 }

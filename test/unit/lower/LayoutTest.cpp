@@ -5,6 +5,7 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "mlir/Parser/Parser.h"
 
 #include <gtest/gtest.h>
 
@@ -81,4 +82,38 @@ TEST(Layout, WeightsCountExpertsAndTasks) {
   EXPECT_EQ(packedBytes(*make(Format::Q8P16, 64, 64, 32, 3)), 12 * 1088);
   EXPECT_EQ(taskBytes(*make(Format::Q8P16, 64, 64, 32, 0)), 2 * 1088);
   EXPECT_EQ(packedBytes(*make(Format::Vec, 24, 1, 24, 0)), 128);
+}
+
+TEST(Layout, ProgramsShareAPackingOnlyIfTheirWeightsAreEqual) {
+  mlir::MLIRContext context;
+  context.loadDialect<gemma::GemmaDialect, step::StepDialect>();
+  auto difference = [&](const std::string &other, const char *chunk = "8") {
+    auto parse = [&](const std::string &weights, const char *rows) {
+      return mlir::parseSourceString<mlir::ModuleOp>(
+          "gemma.weight @a {random = 1 : i64} : tensor<64x128xf32>\n"
+          "step.program @p attributes {context = 64, chunk = " +
+              std::string(rows) +
+              ", batch = 1, arena_bytes = 64 : i64, scratch_bytes = 64 : i64, weight_bytes = 32768 : i64} {" +
+              weights + "}",
+          &context);
+    };
+    auto x =
+        parse("step.weight @w q4p16 {n = 64, k = 128, tile = 32, sources = [@a], offset = 0 : i64}", "8");
+    auto y = parse(other, chunk);
+    if (!x || !y)
+      return std::string("does not parse");
+    return weightDifference(*x->getOps<step::ProgramOp>().begin(), *y->getOps<step::ProgramOp>().begin());
+  };
+  const std::string same =
+      "step.weight @w q4p16 {n = 64, k = 128, tile = 32, sources = [@a], offset = 0 : i64}";
+  EXPECT_EQ(difference(same), "");
+  EXPECT_EQ(difference(same, "32"), "") << "rows of a step are not a matter of weights";
+  EXPECT_EQ(difference(""), "1 weights and 0");
+  for (const char *other : {"q4p16 {n = 64, k = 128, tile = 64, sources = [@a], offset = 0 : i64}",
+                            "q8p16 {n = 64, k = 128, tile = 32, sources = [@a], offset = 0 : i64}",
+                            "q4p16 {n = 64, k = 128, tile = 32, sources = [@a], offset = 64 : i64}"}) {
+    const std::string text = difference(std::string("step.weight @w ") + other);
+    EXPECT_EQ(text.compare(0, 12, "weight 0 is "), 0) << text;
+    EXPECT_NE(text.find("tile = 32"), std::string::npos) << text;
+  }
 }

@@ -47,8 +47,12 @@ protected:
     std::vector<const char *> argv;
     for (const std::string &a : args)
       argv.push_back(a.c_str());
-    const GmModel model = test::fakeModel(manifest);
-    const int code = rtMain(static_cast<int>(argv.size()), argv.data(), model, dir / "exe");
+    std::vector<GmModel> models;
+    for (const std::string &target : others)
+      models.push_back(test::fakeModel(target));
+    models.push_back(test::fakeModel(manifest));
+    const int code =
+        rtMain(static_cast<int>(argv.size()), argv.data(), {models.size(), models.data()}, dir / "exe");
     std::fflush(nullptr);
     _exit(code);
   }
@@ -77,6 +81,7 @@ protected:
 
   test::TempDir dir;
   std::string manifest = test::fakeManifest();
+  std::vector<std::string> others; ///< manifests of more capable targets, in front of it
 };
 
 } // namespace gemmac::rt

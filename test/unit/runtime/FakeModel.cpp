@@ -125,7 +125,8 @@ std::vector<float> fakeLogits(const std::vector<int32_t> &ids) {
 
 } // namespace gemmac::test
 
-const GmModel gm_model = {
+static const GmModel model = {
     GM_ABI_VERSION,           gemmac::test::kManifest,   sizeof gemmac::test::kManifest - 1,
     gemmac::test::decode,     gemmac::test::prefillNone, gemmac::test::prefillLast,
     gemmac::test::prefillAll, gemmac::test::stream,      {gemmac::test::peak, nullptr, nullptr}};
+const GmModels gm_models = {1, &model};
