@@ -71,15 +71,17 @@ void HeadWriter::valueBF16() {
   });
 }
 
-/// 32 inputs -> int8 and an f16 scale, as quantizeQ8() of dialect/gemma/Quantize.h; what does not fit f16
-/// saturates.
+/// 32 inputs -> int8 and an f16 scale, as quantizeQ8() of dialect/gemma/Quantize.h; a scale that does not fit
+/// f16 saturates. An input that is not finite makes the scale NaN: whoever sees the position must not go on
+/// with a made-up number.
 void HeadWriter::groupQ8(Value g, step::Which which) {
   constexpr double kLargestF16 = 65504;
   Value zero = k.cf(k.f32(), 0), first = k.mul(g, kScaleGroup);
   Value x[2] = {k.loadLanes(in, {first, Value()}), k.loadLanes(in, {k.add(first, kLanes), Value()})};
   Value wanted = k.fdiv(k.largest(k.fmax(k.fabs(x[0]), k.fabs(x[1]))), k.cf(k.f32(), 127));
   Value fits = k.fcmp(arith::CmpFPredicate::OLT, wanted, k.cf(k.f32(), kLargestF16));
-  Value half = k.truncf(k.select(fits, wanted, k.cf(k.f32(), kLargestF16)), k.f16());
+  Value finite = k.sum(k.fadd(k.fsub(x[0], x[0]), k.fsub(x[1], x[1]))); // 0, or NaN
+  Value half = k.truncf(k.fadd(k.select(fits, wanted, k.cf(k.f32(), kLargestF16)), finite), k.f16());
   Value scale = k.extf(half, k.f32());
   Value some = k.fcmp(arith::CmpFPredicate::OGT, scale, zero);
   Value inverse = k.splat(k.select(some, k.fdiv(k.cf(k.f32(), 1), scale), zero));

@@ -1,12 +1,13 @@
 // A phase of expert_matmul with many rows, and what a task does to its columns behind it. Task by task, an
 // expert's weights would be read once for each row that chose it; here they are read once for all of them:
-// the rows are listed by expert, a task takes one expert (or some of its columns), gathers the rows that
-// chose it and multiplies them together. What follows the product in the phase runs row by row as always.
-// Sums are made as for a single row, so the result is the same; bf16t, tiles of a matrix unit, also rounds
-// the weights.
+// the rows are listed by expert, a task takes one chosen expert (or some of its columns), gathers the rows
+// that chose it and multiplies them together. What follows the product in the phase runs row by row as
+// always. Sums are made as for a single row, so the result is the same; bf16t, tiles of a matrix unit, also
+// rounds the weights.
 #include "codegen/cpu/Experts.h"
 
 #include "dialect/step/Layout.h"
+#include "dialect/step/StepAccess.h"
 #include "dialect/step/Verify.h"
 
 using namespace mlir;
@@ -17,8 +18,9 @@ namespace {
 
 /// Rows of one expert that are multiplied at once; further ones read its weights again.
 constexpr int64_t kRowsAtOnce = 128;
-/// With fewer tasks than this an expert's columns are cut as well, so that workers have something to share.
-constexpr int64_t kManyTasks = 64;
+/// With fewer chosen experts than this their columns are cut as well, so that workers have something to
+/// share.
+constexpr int64_t kShares = 64;
 
 struct ExpertShape {
   ExpertShape(step::ExpertMatmulOp op, const SymbolTable &symbols)
@@ -36,12 +38,10 @@ struct ExpertShape {
   int64_t inputs;
 
   bool usesTiles() const { return format == step::Act::BF16T; }
-  /// Tasks that share an expert's columns.
-  int64_t parts() const { return std::clamp<int64_t>((kManyTasks + experts - 1) / experts, 1, tiles); }
-
   // Private memory, one after the other.
   int64_t capacity() const { return std::min(kRowsAtOnce, roundUp(rows, kTileRowGroup)); }
-  int64_t pairsAt() const { return roundUp((experts + 1) * 4, kAlign); }
+  int64_t chosenAt() const { return roundUp((experts + 1) * 4, kAlign); }
+  int64_t pairsAt() const { return chosenAt() + roundUp(experts * 4, kAlign); }
   int64_t actAt() const { return pairsAt() + roundUp(rows * slots * 4, kAlign); }
   int64_t sumsAt() const { return actAt() + capacity() * actRowBytes(format, inputs); }
   int64_t workAt() const { return sumsAt() + capacity() * tile * 4; }
@@ -56,13 +56,16 @@ public:
       : e(e), k(e.k), shape(shape), result(result), indices(e.view(shape.op.getIndices())) {
     Value scratch = e.extraScratch();
     first = scratch;
+    chosen = k.at(scratch, shape.chosenAt());
     pairs = k.at(scratch, shape.pairsAt());
     act = k.at(scratch, shape.actAt());
     sums = k.at(scratch, shape.sumsAt());
     work = k.at(scratch, shape.workAt());
+    listRows();
+    listExperts();
   }
 
-  void listRows();
+  Value tasks() { return k.mul(chosenCount, parts); }
   void task(Value task);
 
 private:
@@ -71,15 +74,19 @@ private:
   ExpertShape shape;
   LogicalResult &result;
   View indices;
-  Value first; ///< i32 [experts + 1]: where an expert's pairs start
-  Value pairs; ///< i32: row * slots + slot, by expert, ascending
+  Value first;  ///< i32 [experts + 1]: where an expert's pairs start
+  Value chosen; ///< i32: the experts that have any, ascending
+  Value pairs;  ///< i32: row * slots + slot, by expert, ascending
   Value act, sums, work;
+  Value chosenCount, parts; ///< tasks that share an expert's columns
 
   Value word(Value base, Value index) { return k.at(base, k.mul(index, 4)); }
   Value get(Value base, Value index) { return k.sext(k.load(k.i32(), word(base, index)), k.i64()); }
   void put(Value x, Value base, Value index) { k.store(k.trunc(x, k.i32()), word(base, index)); }
   Value slots() { return k.c(shape.slots); }
 
+  void listRows();
+  void listExperts();
   void forPairs(llvm::function_ref<void(Value pair, Value expert)> body);
   void gather(Value from, Value count);
   void multiply(Value expert, Value tile, Value count);
@@ -117,6 +124,17 @@ void ExpertPhase::listRows() {
   k.store(none, first);
 }
 
+void ExpertPhase::listExperts() {
+  chosenCount = k.loop(k.c(0), k.c(shape.experts), 1, ValueRange{k.c(0)}, [&](Value x, ValueRange count) {
+    put(x, chosen, count[0]);
+    Value any = k.lt(get(first, x), get(first, k.add(x, 1)));
+    return SmallVector<Value>{k.add(count[0], k.zext(any, k.i64()))};
+  })[0];
+  Value some = k.maxs(chosenCount, k.c(1));
+  Value wanted = k.div(k.add(some, kShares - 1), some);
+  parts = k.mins(k.maxs(wanted, k.c(1)), k.c(shape.tiles));
+}
+
 /// The packed activations of pairs [from, from + count), one behind the other or in tiles.
 void ExpertPhase::gather(Value from, Value count) {
   View source = e.view(shape.op.getAct());
@@ -149,16 +167,17 @@ void ExpertPhase::multiply(Value expert, Value tile, Value count) {
 /// The rest of the phase for pairs [from, from + count), whose sums are there.
 void ExpertPhase::finish(Value from, Value tile, Value count) {
   Value dst = shape.op.getDst();
-  const bool isTile = static_cast<bool>(dst.getDefiningOp<step::TileOp>());
+  auto type = cast<MemRefType>(dst.getType());
+  const bool own = type.getMemorySpace() && type.getShape()[0] == 1 && !dst.getDefiningOp<step::TileOp>();
   k.loop(k.c(0), count, 1, [&](Value i) {
     Value pair = get(pairs, k.add(from, i)), sum = k.at(sums, k.mul(i, shape.tile * 4));
     e.row = k.div(pair, shape.slots);
     e.column = k.add(k.mul(k.rem(pair, shape.slots), shape.tiles), tile);
-    if (isTile) {
+    if (own) { // the task's own row: it may as well lie where the sums are
+      e.buffers[dst] = sum;
+    } else {
       Value out = e.rowOf(e.view(dst), e.row);
       k.forLanes(shape.tile, [&](Lanes lanes) { k.storeLanes(k.loadLanes(sum, lanes), out, lanes); });
-    } else {
-      e.buffers[dst] = sum;
     }
     for (Operation &op : e.phase.getBody().front())
       if (!isa<step::ExpertMatmulOp>(op) && succeeded(result))
@@ -168,8 +187,8 @@ void ExpertPhase::finish(Value from, Value tile, Value count) {
 }
 
 void ExpertPhase::task(Value task) {
-  Value expert = k.div(task, shape.parts()), part = k.rem(task, shape.parts());
-  const int64_t tiles = shape.tiles, parts = shape.parts();
+  Value expert = get(chosen, k.div(task, parts)), part = k.rem(task, parts);
+  const int64_t tiles = shape.tiles;
   Value firstTile = k.div(k.mul(part, tiles), parts), endTile = k.div(k.mul(k.add(part, 1), tiles), parts);
   Value begin = get(first, expert), end = get(first, k.add(expert, 1));
   k.loop(begin, end, shape.capacity(), [&](Value from) {
@@ -184,35 +203,16 @@ void ExpertPhase::task(Value task) {
 
 } // namespace
 
-step::ExpertMatmulOp groupedExperts(step::PhaseOp phase) {
-  auto entry = cast<step::EntryOp>(phase->getParentOp());
-  const bool prologue = llvm::any_of(phase.getPrologue(), [](Block &block) { return !block.empty(); });
-  if (!phase.getByRow() || phase.getRows() != step::Rows::All || entry.getRows() == 1 || prologue)
-    return {};
-  step::ExpertMatmulOp product;
-  for (Operation &op : phase.getBody().front()) {
-    if (isa<step::TileOp>(op))
-      continue;
-    if (!product && !isa<step::ExpertMatmulOp>(op))
-      return {}; // it would have to run before the product, for rows that are elsewhere then
-    if (isa<step::CaseOp>(op) || (product && isa<step::ExpertMatmulOp>(op)))
-      return {};
-    if (!product)
-      product = cast<step::ExpertMatmulOp>(op);
-  }
-  return product;
-}
-
 int64_t groupedExpertScratch(step::ExpertMatmulOp op, const SymbolTable &symbols) {
-  return groupedExperts(op->getParentOfType<step::PhaseOp>()) ? ExpertShape(op, symbols).bytes() : 0;
+  return step::groupedExperts(op->getParentOfType<step::PhaseOp>()) == op ? ExpertShape(op, symbols).bytes()
+                                                                          : 0;
 }
 
 Tasks groupedExpertTasks(PhaseEmitter &e, step::ExpertMatmulOp op, const SymbolTable &symbols,
                          LogicalResult &result) {
   ExpertShape shape(op, symbols);
   auto phase = std::make_shared<ExpertPhase>(e, shape, result);
-  return {e.k.c(shape.experts * shape.parts()), [phase](Value task) { phase->task(task); },
-          [phase] { phase->listRows(); }};
+  return {phase->tasks(), [phase](Value task) { phase->task(task); }};
 }
 
 } // namespace gemmac::cpu

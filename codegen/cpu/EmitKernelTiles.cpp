@@ -1,8 +1,9 @@
 // Products of many rows on AMX tiles: bf16 x bf16 -> f32, 32 rows x 32 columns at a time. Weights come from
-// the same panels as everywhere; a block of 256 k of two panels is turned into bf16 tiles (16 KB, which stay
-// in the first cache) and multiplied with all rows, whose block of k streams from the second. The next block
-// is unpacked meanwhile: the tile unit and the vector units work side by side. Sums wait as tiles between the
-// blocks. A tile of weights has a row for each pair of k: 16 columns x (k, k + 1).
+// the same panels as everywhere; a block of 256 k of two panels is turned into bf16 tiles (16 KB, which with
+// those of the next block stay in the first cache) and multiplied with all rows, whose block of k streams
+// from the second. The next block is unpacked meanwhile: the tile unit and the vector units work side by
+// side. Sums wait as tiles between the blocks. A tile of weights has a row for each pair of k: 16 columns x
+// (k, k + 1).
 #include "codegen/cpu/AmxTiles.h"
 #include "codegen/cpu/PanelReader.h"
 #include "codegen/cpu/PhaseEmitter.h"

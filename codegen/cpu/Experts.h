@@ -5,10 +5,7 @@
 
 namespace gemmac::cpu {
 
-/// The product of a phase that is computed expert by expert, or null: one of several rows that starts with an
-/// expert_matmul and has no other.
-step::ExpertMatmulOp groupedExperts(step::PhaseOp phase);
-/// Private memory that a worker takes for it, 0 for others.
+/// Private memory that a worker takes for a phase of step::groupedExperts(), 0 for other products.
 int64_t groupedExpertScratch(step::ExpertMatmulOp op, const mlir::SymbolTable &symbols);
 Tasks groupedExpertTasks(PhaseEmitter &e, step::ExpertMatmulOp op, const mlir::SymbolTable &symbols,
                          mlir::LogicalResult &result);

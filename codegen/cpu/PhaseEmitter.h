@@ -83,7 +83,6 @@ struct CacheView {
 struct Tasks {
   Value count;
   std::function<void(Value)> body;
-  std::function<void()> before = {}; ///< once for each worker that has a task, may be null
 };
 
 /// Emits the body of one phase function.
@@ -124,7 +123,7 @@ public:
   Value stepField(StepField field, mlir::Type type) { return k.load(type, k.at(gmStep, field)); }
   WeightView weight(llvm::StringRef name) { return weights.find(name)->second; }
   CacheView cache(llvm::StringRef name) { return caches.find(name)->second; }
-  /// Scores of one query head, or tiles of weights: private memory behind the plan's.
+  /// Scores of query heads, tiles of weights, or rows of an expert: private memory behind the plan's.
   Value extraScratch() { return k.at(stepField(Scratch, k.ptr()), planScratch); }
 
 private:

@@ -1,7 +1,8 @@
 // See PhaseKey.h.
 #include "codegen/cpu/PhaseKey.h"
 
-#include "codegen/cpu/Experts.h"
+#include "codegen/cpu/PhaseEmitter.h"
+#include "dialect/step/StepAccess.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/raw_ostream.h"
@@ -125,7 +126,7 @@ PhaseKey phaseKey(step::PhaseOp phase, SymbolTable &symbols, bool tiles) {
     key.text = "tiles ";
   else if (step::AttentionOp op = onlyAttention(phase))
     key.text = isSplit(op) ? "split " : "";
-  if (groupedExperts(phase)) // how much private memory it lays out
+  if (step::groupedExperts(phase)) // how much private memory it lays out
     key.text = "experts " + std::to_string(cast<step::EntryOp>(phase->getParentOp()).getRows()) + " ";
   KeyWriter(key, symbols, cast<step::EntryOp>(phase->getParentOp()).getRows()).write(*phase);
   return key;

@@ -5,6 +5,7 @@
 #include "codegen/cpu/Experts.h"
 #include "codegen/cpu/PhaseKey.h"
 #include "dialect/step/Layout.h"
+#include "dialect/step/StepAccess.h"
 #include "runtime/Abi.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -174,13 +175,7 @@ LogicalResult ProgramEmitter::checkPlanned() {
           return noMatrixUnit(o);
         })
         .Case<step::ExpertMatmulOp>([&](auto o) {
-          if (o.getFormat() != step::Act::BF16T ||
-              (target.amx && groupedExperts(o->template getParentOfType<step::PhaseOp>())))
-            return WalkResult::advance();
-          if (target.amx)
-            return WalkResult(o.emitOpError("as bf16t is computed for many rows at once, in a phase that "
-                                            "starts with it and has no prologue"));
-          return noMatrixUnit(o);
+          return o.getFormat() != step::Act::BF16T || target.amx ? WalkResult::advance() : noMatrixUnit(o);
         })
         .Case<step::WeightOp>(
             [&](auto o) { return o.getOffset() ? WalkResult::advance() : WalkResult(unplanned(op)); })
@@ -242,7 +237,7 @@ Tasks tasksOf(PhaseEmitter &e, Value counter, const SymbolTable &symbols, bool t
   }
   if (step::AttentionOp op = onlyAttention(e.phase))
     return emitAttentionPhase(e, op, counter);
-  if (step::ExpertMatmulOp op = groupedExperts(e.phase))
+  if (step::ExpertMatmulOp op = step::groupedExperts(e.phase))
     return groupedExpertTasks(e, op, symbols, result);
   if (atOnce > 1)
     return {k.c((columns + atOnce - 1) / atOnce), [&e, columns, atOnce](Value task) {
@@ -277,8 +272,6 @@ void emitClaimLoop(PhaseEmitter &e, Value counter, const Tasks &tasks, LogicalRe
       result = e.emitBlock(e.phase.getPrologue().front());
       e.inPrologue = false;
     });
-  if (tasks.before)
-    k.ifThen(k.lt(first, tasks.count), tasks.before);
   auto loop = scf::WhileOp::create(b, k.location(), TypeRange{k.i64()}, ValueRange{first});
   OpBuilder::InsertionGuard guard(b);
   Block *before = b.createBlock(&loop.getBefore(), {}, {k.i64()}, {k.location()});

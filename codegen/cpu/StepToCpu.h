@@ -18,8 +18,9 @@ mlir::LogicalResult emitCpu(step::ProgramOp program, mlir::ModuleOp dst, const T
                             llvm::StringRef suffix = "");
 
 /// Bytes of private memory per worker that the emitted code needs beyond the plan's scratch_bytes: scores of
-/// a group of query heads for step.attention, or tiles of weights for step.matmul on bf16t. It starts at
-/// scratch_bytes rounded up to 64; the manifest's "scratch_bytes" is the sum.
+/// a group of query heads for step.attention, tiles of weights for step.matmul on bf16t, or the lists,
+/// gathered rows and sums of experts. It starts at scratch_bytes rounded up to 64; the manifest's
+/// "scratch_bytes" is the sum.
 int64_t emitterExtraScratch(step::ProgramOp program);
 
 /// arena_bytes of the manifest: the plan's, rounded up to 64, and behind it the parts of an attention that is

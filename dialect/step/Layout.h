@@ -106,7 +106,7 @@ int64_t actTileOffset(int64_t rows, int64_t k, int64_t row, int64_t first);
 
 /// What one position takes in one half of a cache, for one head.
 int64_t cacheRowBytes(step::KvType type, int64_t headDim);
-/// K (or V: they are equal) of a cache: batch x heads x slots x head_dim elements, rounded up to 64.
+/// K (or V: they are equal) of a cache: batch x heads x slots rows of cacheRowBytes(), rounded up to 64.
 int64_t cacheHalfBytes(step::CacheOp cache, int64_t batch);
 /// A buffer: rows x columns elements, rounded up to 64.
 int64_t bufferBytes(mlir::MemRefType type);

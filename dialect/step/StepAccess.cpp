@@ -172,6 +172,24 @@ SmallVector<Access> accessesOf(Operation *op) {
   return accesses;
 }
 
+ExpertMatmulOp groupedExperts(PhaseOp phase) {
+  auto entry = phase->getParentOfType<EntryOp>();
+  const bool prologue = llvm::any_of(phase.getPrologue(), [](Block &block) { return !block.empty(); });
+  if (!phase.getByRow() || phase.getRows() != Rows::All || entry.getRows() == 1 || prologue)
+    return {};
+  ExpertMatmulOp product;
+  for (Operation &op : phase.getBody().front()) {
+    if (isa<TileOp>(op))
+      continue;
+    const bool isProduct = isa<ExpertMatmulOp>(op);
+    if (product ? isProduct || isa<CaseOp, AttentionOp, QkOp, PvOp>(op) : !isProduct)
+      return {};
+    if (!product)
+      product = cast<ExpertMatmulOp>(op);
+  }
+  return product;
+}
+
 SmallVector<PhaseOp> phasesOf(EntryOp entry) { return llvm::to_vector(entry.getOps<PhaseOp>()); }
 
 BufferOp logitsOf(EntryOp entry) {

@@ -56,6 +56,10 @@ llvm::SmallVector<Access> accessesOf(mlir::Operation *op);
 BufferOp bufferOf(mlir::Value value);
 bool isPrivate(mlir::Value buffer);
 
+/// The expert_matmul of a phase whose rows can be computed expert by expert, or null: one of several rows and
+/// no prologue, which starts with it, and where every other op is one of a task's own columns.
+ExpertMatmulOp groupedExperts(PhaseOp phase);
+
 /// The phases of an entry in order.
 llvm::SmallVector<PhaseOp> phasesOf(EntryOp entry);
 

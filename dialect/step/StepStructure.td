@@ -68,8 +68,8 @@ def Step_CacheOp : Step_Op<"cache", [Symbol, HasParent<"ProgramOp">]> {
     Position p lies in slot p mod `slots`; slots is a multiple of 16 and at least the context, or (window > 0) at least
     window - 1 + the most rows of any entry. f32: K is [batch][heads][slots/16][head_dim][16], V
     [batch][heads][slots][head_dim]. bf16, in pairs: K is [batch][heads][slots/16][head_dim/2][16][2], V
-    [batch][heads][slots/2][head_dim][2]; head_dim is even. q8, int8 and an f16 scale (max |x| / 127) for each 32 of a
-    head: K is [batch][heads][slots/16] blocks of [head_dim/4][16][4] int8 and then [head_dim/32][16] scales, V
+    [batch][heads][slots/2][head_dim][2]; head_dim is even. q8, int8 and an f16 scale (max |x| / 127; NaN where an
+    x is not finite) for each 32 of a head: K is [batch][heads][slots/16] blocks of [head_dim/4][16][4] int8 and then [head_dim/32][16] scales, V
     [batch][heads] of [slots][head_dim] int8 and then [slots][head_dim/32] scales; head_dim is a multiple of 32.
 
     - C1: heads, head_dim positive (bf16: head_dim even, q8: a multiple of 32), window 0 to 2^31 - 1

@@ -138,6 +138,7 @@ def Step_ExpertMatmulOp : Step_TileOpBase<"expert_matmul", [Step_SymbolUser]> {
     - C4: the phase is by_row and the column tasks that run it are slots * n / tile
     - C5: `indices` is written by top_k only, of at most as many columns as the weight has experts
     - C6: bf16t: the phase has rows(all) and the entry a multiple of 32 rows
+    - C7: bf16t: the phase has no prologue and starts with it; no case, attention or further expert_matmul follows
   }];
   let arguments = (ins Step_F32Buf:$dst, Step_Buf:$act, MemRefRankOf<[I32], [2]>:$indices, FlatSymbolRefAttr:$weight, Step_Act:$format,
       I64Attr:$slots, UnitAttr:$act_per_slot);

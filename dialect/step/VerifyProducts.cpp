@@ -112,6 +112,10 @@ LogicalResult ExpertMatmulOp::verify() {
                          << ") of an entry of " << entry.getRows()
                          << " rows, expected rows(all) of a multiple of " << gemmac::kTileRowGroup
                          << " for bf16t activations";
+  if (getFormat() == Act::BF16T && groupedExperts(place.phase) != *this)
+    return emitOpError()
+           << "as bf16t shares its phase with a prologue, a case, attention or another op before it, "
+              "expected it to come first, followed by ops on the task's own columns";
   return verifyColumns(*this, "indices", getIndices(), "slots", slots);
 }
 

@@ -5,7 +5,10 @@
 #include "dialect/step/StepAccess.h"
 #include "frontend/Diagnostic.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 using namespace gemmac;
 
@@ -34,9 +37,10 @@ void CacheHalf::write(int64_t seq, int64_t head, int64_t pos, const float *value
   int64_t slot = pos % slots;
   if (type == step::KvType::Q8) {
     for (int64_t i = 0; i < headDim; i += kScaleGroup) {
-      int8_t q[kScaleGroup];
-      uint16_t scaleBits;
-      quantizeQ8(values + i, kScaleGroup, q, &scaleBits);
+      int8_t q[kScaleGroup] = {};
+      uint16_t scaleBits = f32ToF16(std::numeric_limits<float>::quiet_NaN());
+      if (std::all_of(values + i, values + i + kScaleGroup, [](float x) { return std::isfinite(x); }))
+        quantizeQ8(values + i, kScaleGroup, q, &scaleBits);
       for (int64_t j = 0; j < kScaleGroup; ++j)
         *element(seq, head, slot, i + j) = static_cast<uint8_t>(q[j]);
       std::memcpy(scale(seq, head, slot, i), &scaleBits, 2);

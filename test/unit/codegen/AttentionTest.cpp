@@ -148,6 +148,35 @@ INSTANTIATE_TEST_SUITE_P(Targets, AttentionOps,
                          testing::Combine(testing::ValuesIn(runnableTargets()), testing::Bool()),
                          attentionName);
 
+/// A key or value that is not finite stays so in 8 bits.
+TEST(CacheWrite, Q8KeepsWhatIsNotFinite) {
+  for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
+    for (int64_t at : {3, 20, 63})
+      for (bool isKey : {true, false}) {
+        TestProgram p(Options{16, 2});
+        p.cache("kv", 1, 64, 0, 16, "q8");
+        Buffer q = p.buffer("q", 2, 64), x = p.buffer("x", 2, 64), k = p.buffer("k", 2, 64),
+               y = p.buffer("y", 2, 64);
+        p.phase("\"write\" rows(all) cols(1) do {\n  step.cache_write @kv k, " + (isKey ? x : k).use() +
+                "\n  step.cache_write @kv v, " + (isKey ? k : x).use() + "\n}");
+        p.phase("\"attention\" rows(all) cols(1) by_row do {\n  step.attention " +
+                operands({y, q}, "heads = 1, window = 0, scale = 1.0", ", @kv") + "\n}");
+        p.fill(q);
+        p.fill(k);
+        p.fill(x);
+        p.f32(x)[64 + at] = bad; // of position 1: position 0 does not see it
+        p.compile(runnableTargets().back());
+        p.run(2, 1);
+        bool first = true, second = true;
+        for (int64_t d = 0; d < 64; ++d) {
+          first &= std::isfinite(p.f32(y)[d]);
+          second &= std::isfinite(p.f32(y)[64 + d]);
+        }
+        EXPECT_TRUE(first);
+        EXPECT_FALSE(second) << bad << " at " << at << (isKey ? " of a key" : " of a value");
+      }
+}
+
 /// Heads written by column tasks, as after a fused q/k/v product.
 TEST(CacheWrite, ColumnTasksOwnHeads) {
   TestProgram p(Options{16, 2});

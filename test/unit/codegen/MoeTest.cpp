@@ -71,11 +71,15 @@ struct Routing {
 
 /// y[row, slot] = 2 * (expert of the slot) x: what follows the product runs on the task's own columns. `as`:
 /// how the product reads x, "bf16t" with rounded weights.
+struct ExpertShape {
+  int64_t k = 80, tile = 16;
+};
+
 void checkExperts(const std::string &target, const std::string &format, const std::string &as, bool perSlot,
-                  Routing routing) {
+                  Routing routing, ExpertShape shape = {}) {
   const bool tiles = as == "bf16t";
   const std::string act = tiles ? "bf16" : as;
-  const int64_t experts = 5, slots = 2, n = 48, k = 80, tile = 16, rows = routing.rows;
+  const int64_t experts = 5, slots = 2, n = 48, k = shape.k, tile = shape.tile, rows = routing.rows;
   PackedWeight w = randomWeight(format, n, k, 3, experts);
   TestProgram p(Options{64, rows});
   int64_t vectors = perSlot ? slots : 1;
@@ -124,6 +128,29 @@ TEST_P(Moe, ExpertMatmul) {
     }
 }
 
+/// A single task for each row: the product goes straight to a shared buffer that is its own.
+TEST_P(Moe, OneTaskForARow) {
+  const int64_t experts = 3, n = 32, k = 64, rows = 40;
+  PackedWeight w = randomWeight("q8p16", n, k, 5, experts);
+  TestProgram p(Options{64, rows});
+  Buffer x = p.buffer("x", rows, k), idx = p.buffer("idx", rows, 1, "i32"), y = p.buffer("y", rows, n);
+  p.weight("w", w.fields(n), w.bytes);
+  p.phase("\"experts\" rows(all) cols(1) by_row do {\n  step.expert_matmul " +
+          operands({y, x, idx}, "slots = 1", ", @w as f32") + "\n}");
+  std::vector<float> values = p.fill(x);
+  for (int64_t r = 0; r < rows; ++r)
+    p.data<int32_t>(idx)[r] = static_cast<int32_t>(r * r % experts);
+  p.compile(GetParam());
+  p.run(rows, 2);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < n; ++i) {
+      double sum = 0;
+      for (int64_t j = 0; j < k; ++j)
+        sum += values[static_cast<size_t>(r * k + j)] * w.at(r * r % experts, i, j);
+      ASSERT_NEAR(p.f32(y)[r * n + i], sum, 1e-3) << "row " << r << " column " << i;
+    }
+}
+
 /// More rows for one expert than are multiplied at once.
 TEST_P(Moe, ManyRowsOfOneExpert) { checkExperts(GetParam(), "q4p16", "i8", true, {300, 290, true}); }
 
@@ -134,6 +161,8 @@ TEST(MoeTiles, ExpertMatmul) {
     for (Routing routing : {Routing{32, 1, false}, Routing{64, 60, false}, Routing{320, 300, true}})
       for (const char *format : {"q4p16", "q6kp16", "bf16p16"})
         checkExperts(kTilesTarget, format, "bf16t", perSlot, routing);
+  // Whole blocks of 256 k for more than 64 rows of an expert, a rest of k, and an odd panel.
+  checkExperts(kTilesTarget, "q4p16", "bf16t", true, {320, 300, true}, {600, 48});
 }
 
 TEST_P(Moe, Combine) {
