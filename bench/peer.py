@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Speed beside llama.cpp on the same GGUF file, interleaved.
 
-    bench/peer.py --peer DIR --model MODEL.gguf [--tests pp512,pp2048,tg64,tg64@4096] [--rounds 5] [--shared ../shared]
+    bench/peer.py --peer DIR --model MODEL.gguf [--tests pp512,pp2048,tg64,tg64@4096] [--rounds 5] [--blocks]
+                  [--shared ../shared]
 
 DIR is what shared/bench/build_peer.sh made. Compiles the model without a flag, and then alternates for each test:
 streaming read with 2 MiB pages (shared/bench/membw.c), llama-bench (flash attention on), `EXE bench`. A round takes the
@@ -47,34 +48,65 @@ def our_report(args, exe, test):
                            args.threads, "-o", "json"]))[0]
 
 
-def measure(args, exe, reader):
-    mib = min(2048, os.path.getsize(exe) >> 20)
-    tests = {}
-    for name in args.tests.split(","):
-        test = parse_test(name)
-        our_report(args, exe, test)  # both files into memory; not counted
-        peer_rate(args, test)
-        rounds = {"peer": [], "gemmac": [], "read_2MiB_GBps": []}
-        shares, per_token = [], None
-        for _ in range(args.rounds):
-            rounds["read_2MiB_GBps"].append(read_rate(reader, args.threads, mib, True))
-            rounds["peer"].append(peer_rate(args, test))
-            report = our_report(args, exe, test)
-            rounds["gemmac"].append(statistics.median(report["samples_ts"]))
-            shares.append(report["huge_page_share"])
-            per_token = report.get("bytes_per_token", per_token)
-        result = {key: summary(values) for key, values in rounds.items()}
+class Samples:
+    """What the rounds of one test gave."""
+
+    def __init__(self, test):
+        self.test, self.shares, self.per_token = test, [], None
+        self.rounds = {"peer": [], "gemmac": [], "read_2MiB_GBps": []}
+
+    def add_peer(self, args):
+        self.rounds["peer"].append(peer_rate(args, self.test))
+
+    def add_ours(self, args, exe):
+        report = our_report(args, exe, self.test)
+        self.rounds["gemmac"].append(statistics.median(report["samples_ts"]))
+        self.shares.append(report["huge_page_share"])
+        self.per_token = report.get("bytes_per_token", self.per_token)
+
+    def result(self, name):
+        result = {key: summary(values) for key, values in self.rounds.items() if values}
         result["ratio"] = result["gemmac"]["median"] / result["peer"]["median"]
-        result["huge_page_share"] = shares
+        result["huge_page_share"] = self.shares
         line = (f"{name}: {result['gemmac']['median']:.1f} tokens/s against {result['peer']['median']:.1f}, "
-                f"ratio {result['ratio']:.2f} (n = {args.rounds})")
-        if test[1] and per_token:
-            result["share_of_streaming"] = (result["gemmac"]["median"] * per_token / 1e9
+                f"ratio {result['ratio']:.2f} (n = {len(self.rounds['gemmac'])})")
+        if self.test[1] and self.per_token and "read_2MiB_GBps" in result:
+            result["share_of_streaming"] = (result["gemmac"]["median"] * self.per_token / 1e9
                                             / result["read_2MiB_GBps"]["median"])
             line += f", {100 * result['share_of_streaming']:.0f} % of streaming read"
         print(line, flush=True)
-        tests[name] = result
+        return result
+
+
+def measure(args, exe, reader):
+    """Round by round, one engine after the other."""
+    mib = min(2048, os.path.getsize(exe) >> 20)
+    tests = {}
+    for name in args.tests.split(","):
+        samples = Samples(parse_test(name))
+        our_report(args, exe, samples.test)  # both files into memory; not counted
+        peer_rate(args, samples.test)
+        for _ in range(args.rounds):
+            samples.rounds["read_2MiB_GBps"].append(read_rate(reader, args.threads, mib, True))
+            samples.add_peer(args)
+            samples.add_ours(args, exe)
+        tests[name] = samples.result(name)
     return tests
+
+
+def measure_in_blocks(args, exe):
+    """For files that do not fit the memory together: all tests of one engine, after a pass that brings its file in, and
+    then those of the other."""
+    tests = {name: Samples(parse_test(name)) for name in args.tests.split(",")}
+    first = next(iter(tests.values())).test
+    for _ in range(args.rounds):
+        peer_rate(args, first)
+        for samples in tests.values():
+            samples.add_peer(args)
+        our_report(args, exe, first)
+        for samples in tests.values():
+            samples.add_ours(args, exe)
+    return {name: samples.result(name) for name, samples in tests.items()}
 
 
 def main():
@@ -89,16 +121,19 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repetitions", type=int, default=1)
+    parser.add_argument("--blocks", action="store_true",
+                        help="a round of one engine, then one of the other: for files that memory holds one at a time")
     parser.add_argument("--require", default="", help="TEST=RATIO, separated by commas")
     args = parser.parse_args()
     os.makedirs(args.work, exist_ok=True)
     exe = os.path.join(args.work, os.path.splitext(os.path.basename(args.model))[0])
     run([args.gemmac, args.model, "-o", exe, *args.flags.split()], quiet=False)
-    tests = measure(args, exe, build_reader(args.shared, args.work))
+    tests = measure_in_blocks(args, exe) if args.blocks else measure(args, exe, build_reader(args.shared, args.work))
     write_result("peer", {
         "what": f"tokens/s beside llama.cpp, {os.path.basename(args.model)}",
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine(),
-        "threads": args.threads, "repetitions": args.repetitions, "flags": args.flags, "tests": tests,
+        "threads": args.threads, "repetitions": args.repetitions, "blocks": args.blocks, "flags": args.flags,
+        "tests": tests,
         "executable_sha256": digest(exe)})
     missed = [wanted for wanted in filter(None, args.require.split(","))
               if tests[wanted.split("=")[0]]["ratio"] < float(wanted.split("=")[1])]
