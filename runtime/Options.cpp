@@ -112,11 +112,13 @@ public:
   void workers() {
     value("-t,--threads", "workers (default: the physical cores this process may use)",
           [&o = o_](const std::string &s) { o.workers = parseWorkers(s, thisMachine()); });
-    value("--pin", "auto|on|off: whether each worker is bound to a CPU", [&o = o_](const std::string &s) {
-      if (s != "auto" && s != "on" && s != "off")
-        usage(cat("--pin: found '", s, "', expected auto, on or off"));
-      o.pin = s == "on" ? Pin::On : s == "off" ? Pin::Off : Pin::Auto;
-    });
+    value("--pin",
+          "auto|on|off: whether each worker is bound to a CPU (off: nor memory spread over NUMA nodes)",
+          [&o = o_](const std::string &s) {
+            if (s != "auto" && s != "on" && s != "off")
+              usage(cat("--pin: found '", s, "', expected auto, on or off"));
+            o.pin = s == "on" ? Pin::On : s == "off" ? Pin::Off : Pin::Auto;
+          });
   }
   void trace() {
     text("--trace", "write what each worker did when to a file, for Perfetto or chrome://tracing", o_.trace);

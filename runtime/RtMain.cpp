@@ -175,7 +175,8 @@ static int runProgram(int argc, const char *const *argv, const GmModels &models,
   targets.choose(parsed.options.march);
   if (runsTheModel(parsed.options.command)) {
     targets.requireChosen();
-    interleaveMemory(thisMachine());
+    if (parsed.options.pin != Pin::Off)
+      interleaveMemory(thisMachine());
   }
   installSignals(runsTheModel(parsed.options.command));
   Payload payload(payloadPath);

@@ -20,6 +20,8 @@ namespace gemmac::rt {
 
 namespace {
 
+constexpr int kMostNodes = 1024;
+
 std::string firstLine(const std::string &path) {
   std::ifstream file(path);
   std::string line;
@@ -69,13 +71,17 @@ int cacheOf(const std::string &cpu, int otherwise) {
   return best >= 3 ? first : 0; // without a third level the CPUs have no cache in common to keep apart
 }
 
-int nodeOf(const std::string &root, int cpu) {
+/// Fills in the node of each CPU; each node's list is read once.
+void readNodes(const std::string &root, std::vector<CpuPlace> &cpus) {
   const std::string online = firstLine(root + "/sys/devices/system/node/online");
-  for (int node = 0; node < 1024; ++node)
-    if (listHas(online, node) &&
-        listHas(firstLine(cat(root, "/sys/devices/system/node/node", node, "/cpulist")), cpu))
-      return node;
-  return 0;
+  for (int node = 0; node < kMostNodes; ++node) {
+    if (!listHas(online, node))
+      continue;
+    const std::string list = firstLine(cat(root, "/sys/devices/system/node/node", node, "/cpulist"));
+    for (CpuPlace &c : cpus)
+      if (listHas(list, c.cpu))
+        c.node = node;
+  }
 }
 
 /// "150000 100000" of version 2; "max" and what is broken are no limit.
@@ -217,9 +223,10 @@ Topology readTopology(const std::string &root, const std::vector<int> &allowed) 
   Topology t;
   for (int cpu : allowed) {
     const std::string folder = cat(root, "/sys/devices/system/cpu/cpu", cpu);
-    t.cpus.push_back({cpu, lowest(firstLine(folder + "/topology/thread_siblings_list"), cpu),
-                      cacheOf(folder, cpu), nodeOf(root, cpu)});
+    t.cpus.push_back(
+        {cpu, lowest(firstLine(folder + "/topology/thread_siblings_list"), cpu), cacheOf(folder, cpu), 0});
   }
+  readNodes(root, t.cpus);
   if (t.cpus.empty())
     t.cpus.push_back({});
   t.quota = readQuota(root);
@@ -237,16 +244,18 @@ int mostWorkers(const Topology &t) {
                   std::max(kAlways, kPerCpu * static_cast<int>(std::min<size_t>(t.cpus.size(), kMost))));
 }
 
-void interleaveMemory(const Topology &t) {
+bool interleaveMemory(const Topology &t) {
+  constexpr int kDefault = 0, kInterleave = 3, kBits = 64; // MPOL_.. of linux/mempolicy.h
   const std::vector<int> nodes = t.nodes();
-  if (nodes.size() < 2)
-    return;
-  constexpr int kInterleave = 3, kBits = 64; // MPOL_INTERLEAVE of linux/mempolicy.h
-  unsigned long mask[1024 / kBits] = {};
+  int policy = kDefault;
+  if (nodes.size() < 2 || syscall(SYS_get_mempolicy, &policy, nullptr, 0ul, nullptr, 0ul) != 0 ||
+      policy != kDefault)
+    return false;
+  unsigned long mask[kMostNodes / kBits] = {};
   for (int node : nodes)
-    if (node < 1024)
+    if (node < kMostNodes)
       mask[node / kBits] |= 1ul << node % kBits;
-  (void)syscall(SYS_set_mempolicy, kInterleave, mask, 1024ul + 1);
+  return syscall(SYS_set_mempolicy, kInterleave, mask, static_cast<unsigned long>(kMostNodes) + 1) == 0;
 }
 
 bool bindThread(const std::vector<int> &cpus) {

@@ -46,9 +46,9 @@ const Topology &thisMachine();
 int mostWorkers(const Topology &);
 
 /// Memory that is touched first from now on, and files' pages that are read in, go to all nodes in turn: a
-/// model is then read at the sum of the nodes' rates, whichever worker reads what. Nothing happens with one
-/// node, or where the kernel refuses.
-void interleaveMemory(const Topology &);
+/// model is then read at the sum of the nodes' rates, whichever worker reads what. False, and nothing
+/// happens, with one node, where a policy was set from outside (numactl), or where the kernel refuses.
+bool interleaveMemory(const Topology &);
 /// Binds the calling thread; false if the kernel refuses.
 bool bindThread(const std::vector<int> &cpus);
 

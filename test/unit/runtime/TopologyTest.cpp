@@ -6,6 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <thread>
+
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace gemmac::rt {
 namespace {
@@ -153,6 +157,37 @@ TEST(Topology, thisMachineIsPlausible) {
   EXPECT_EQ(t.cpus.size(), affinityCpus().size());
   EXPECT_GE(t.defaultWorkers(), 1);
   EXPECT_LE(t.defaultWorkers(), t.cores());
+}
+
+int memoryPolicy() {
+  int policy = -1;
+  syscall(SYS_get_mempolicy, &policy, nullptr, 0ul, nullptr, 0ul);
+  return policy;
+}
+
+TEST(Topology, interleavesOnlyWhereNobodyChoseAPolicy) {
+  Topology one, two;
+  one.cpus.resize(2);
+  two.cpus = {{0, 0, 0, 0}, {1, 1, 1, 1}};
+  constexpr int kDefault = 0, kPreferred = 1, kInterleave = 3;
+  bool refused = false;
+  std::thread([&] { // a policy is a thread's own
+    unsigned long node0 = 1;
+    if (memoryPolicy() != kDefault || syscall(SYS_set_mempolicy, kPreferred, &node0, 65ul) != 0) {
+      refused = true;
+      return;
+    }
+    EXPECT_FALSE(interleaveMemory(two));
+    EXPECT_EQ(memoryPolicy(), kPreferred) << "the user's";
+    ASSERT_EQ(syscall(SYS_set_mempolicy, kDefault, nullptr, 0ul), 0);
+    EXPECT_FALSE(interleaveMemory(one));
+    EXPECT_EQ(memoryPolicy(), kDefault);
+    EXPECT_TRUE(interleaveMemory(two));
+    EXPECT_EQ(memoryPolicy(), kInterleave);
+  })
+      .join();
+  if (refused)
+    GTEST_SKIP() << "the kernel lets nobody set a memory policy here";
 }
 
 TEST(Topology, bindsAndUnbinds) {
