@@ -299,6 +299,11 @@ std::string workersText(const Topology &machine, const Options &o) {
   return cat(o.workers, " on ", machine.text(), "; ", cpus.empty() ? "not bound" : cpus);
 }
 
+void settleWorkers(Options &o) {
+  if (o.workers == 0)
+    o.workers = thisMachine().defaultWorkers();
+}
+
 static std::string helpOf(CLI::App &app, bool withCommands) {
   std::string text = app.help();
   if (withCommands) {
@@ -313,7 +318,6 @@ static std::string helpOf(CLI::App &app, bool withCommands) {
 Parsed parseCommandLine(int argc, const char *const *argv) {
   Parsed parsed;
   Options &o = parsed.options;
-  o.workers = thisMachine().defaultWorkers();
   std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
   const Name *command = &kCommands[0];
   bool named = false;

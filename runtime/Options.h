@@ -25,7 +25,7 @@ struct Options {
   std::optional<bool> think;
   // Session.
   std::optional<int64_t> context;
-  int workers = 1; ///< default: Topology::defaultWorkers
+  int workers = 0; ///< 0 until settleWorkers(): not given
   Pin pin = Pin::Auto;
   HugePages hugePages = HugePages::Auto;
   std::optional<std::string> march; ///< the target to use; default: the best that the machine can run
@@ -50,6 +50,9 @@ struct Options {
   // run, bench
   std::optional<std::string> trace; ///< the file of the trace
 };
+
+/// Sets the default number of workers where none was given. Only commands that use it do: it asks the system.
+void settleWorkers(Options &options);
 
 /// "2 of 2 CPUs, 2 cores, ..; not bound"
 std::string workersText(const Topology &machine, const Options &options);

@@ -167,13 +167,15 @@ static int runProgram(int argc, const char *const *argv, const GmModels &models,
                  "), compiled by gemmac ", manifest.version, "\n"));
     return kDone;
   }
-  const Parsed parsed = parseCommandLine(argc, argv);
+  Parsed parsed = parseCommandLine(argc, argv);
   if (parsed.print) {
     writeOut(*parsed.print);
     return kDone;
   }
   targets.choose(parsed.options.march);
   if (runsTheModel(parsed.options.command)) {
+  if (runsTheModel(parsed.options.command) || parsed.options.command == Command::Info)
+    settleWorkers(parsed.options);
     targets.requireChosen();
     if (parsed.options.pin != Pin::Off)
       interleaveMemory(thisMachine());

@@ -14,9 +14,11 @@ Parsed parse(std::vector<const char *> args) {
 }
 
 TEST(Options, defaults) {
-  const Options o = parse({"-p", "hi"}).options;
+  Options o = parse({"-p", "hi"}).options;
   EXPECT_EQ(o.command, Command::Run);
   EXPECT_EQ(*o.prompt, "hi");
+  EXPECT_EQ(o.workers, 0) << "the machine is asked by commands that run workers only";
+  settleWorkers(o);
   EXPECT_EQ(o.workers, thisMachine().defaultWorkers());
   EXPECT_FALSE(o.limit || o.seed || o.temperature || o.context);
   EXPECT_TRUE(o.perf);
@@ -57,6 +59,9 @@ TEST(Options, everyFlagOfRun) {
   EXPECT_EQ(*o.limit, 9);
   EXPECT_EQ(*o.context, 100);
   EXPECT_EQ(o.workers, 3);
+  Options settled = o;
+  settleWorkers(settled);
+  EXPECT_EQ(settled.workers, 3);
   EXPECT_EQ(*o.seed, UINT64_MAX);
   EXPECT_EQ(*o.temperature, .5);
   EXPECT_EQ(*o.topK, 4);
