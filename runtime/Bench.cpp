@@ -17,6 +17,12 @@ static double since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// A measurement that is not finished is none.
+static void stopIfInterrupted() {
+  if (interrupted())
+    throw Interrupted();
+}
+
 static std::vector<int32_t> someTokens(const Manifest &m, int64_t n) {
   Random random(1);
   std::vector<int32_t> ids(static_cast<size_t>(n));
@@ -50,8 +56,7 @@ std::string BenchRow::name() const {
 
 /// One repetition, from `depth` on. Going back is fine for timing: the same slots are read and written.
 static double once(Session &session, const std::vector<int32_t> &ids, int64_t depth, bool prompt) {
-  if (interrupted())
-    throw Interrupted();
+  stopIfInterrupted();
   session.rewindForTiming(depth);
   const auto start = Clock::now();
   if (prompt)
@@ -138,7 +143,8 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool pre
   step(0);
   std::vector<PhaseTime> phases(n + 1);
   PhaseClock clock(session, 2 * n + 16);
-  for (int64_t s = 1; s <= steps && !interrupted(); ++s) {
+  for (int64_t s = 1; s <= steps; ++s) {
+    stopIfInterrupted();
     step(s);
     const std::vector<int64_t> times = clock.leaves();
     if (times.size() != n + 1 &&
@@ -150,8 +156,6 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool pre
       phases[i].seconds += static_cast<double>(times[i + 1] - times[i]) * 1e-9 / static_cast<double>(steps);
     phases[n].seconds += static_cast<double>(times.back() - times[0]) * 1e-9 / static_cast<double>(steps);
   }
-  if (interrupted())
-    throw Interrupted();
   for (size_t i = 0; i < n; ++i) {
     phases[i].name = list.names[i];
     phases[i].count = 1;
@@ -200,6 +204,7 @@ double streamingRead(Session &session, const Manifest &m, uint64_t weightBytes) 
     return 0;
   double best = 0;
   for (int pass = 0; pass < 4; ++pass) {
+    stopIfInterrupted();
     const auto start = Clock::now();
     session.runOther(m.stream, blocks);
     if (pass > 0) // the first brings the pages in
@@ -248,7 +253,8 @@ std::vector<double> computePeaks(Session &session, const Manifest &m) {
   for (const Peak &peak : m.peaks) {
     int64_t times = 1000;
     double best = 0;
-    for (int pass = 0; pass < 5 && !interrupted(); ++pass) {
+    for (int pass = 0; pass < 5; ++pass) {
+      stopIfInterrupted();
       const auto start = Clock::now();
       session.runOther(peak.run, times);
       const double seconds = std::max(1e-9, since(start));
@@ -279,6 +285,7 @@ Machine measureMachine(Session &session, const Manifest &m, uint64_t weightBytes
   const auto start = Clock::now();
   session.runOther(onlyBarriers, kBarriers);
   machine.barrierSeconds = since(start) / kBarriers;
+  stopIfInterrupted();
   return machine;
 }
 

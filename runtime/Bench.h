@@ -1,5 +1,5 @@
 // Measurements for `bench`: what llama-bench measures, in the same way, and each phase of a decode step.
-// Numbers only; CmdBench prints them.
+// Numbers only; CmdBench prints them. Ctrl-C ends every measurement by Interrupted.
 #pragma once
 
 #include "runtime/MachineModel.h"

@@ -322,10 +322,16 @@ int benchCommand(const Program &p, const Options &o) {
   std::optional<Trace> trace;
   if (o.trace)
     trace.emplace(*o.trace, m, session, p.start);
-  if (o.phases)
-    phasesCommand(p, o, session);
-  else
-    rowsCommand(p, o, session);
+  try {
+    if (o.phases)
+      phasesCommand(p, o, session);
+    else
+      rowsCommand(p, o, session);
+  } catch (const Interrupted &) { // as `run` does
+    if (trace)
+      trace->commit();
+    throw;
+  }
   if (trace)
     trace->commit();
   return kDone;

@@ -1,9 +1,13 @@
 // Predicted times: the roofline of each kind of phase, in literal numbers, and what bench makes of it.
 #include "Exe.h"
 #include "runtime/Bench.h"
+#include "runtime/Failure.h"
+#include "runtime/Signals.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include <csignal>
 
 namespace gemmac::rt {
 namespace {
@@ -73,3 +77,22 @@ TEST_F(Exe, phasesShowPredictionsOnlyWhereTheyAreKnown) {
 
 } // namespace
 } // namespace gemmac::rt
+TEST(Bench, interruptEndsEveryMeasurement) {
+  const std::string text = test::fakeManifest();
+  const GmModel model = test::fakeModel(text);
+  const Manifest manifest = readManifest(model);
+  Session session(manifest, nullptr, 2, 200);
+  constexpr uint64_t kWeights = 64 * GM_STREAM_BLOCK; // null: they are not read
+  forgetInterrupt();
+  std::raise(SIGINT);
+  EXPECT_TRUE(interrupted());
+  EXPECT_THROW(computePeaks(session, manifest), Interrupted);
+  EXPECT_THROW(streamingRead(session, manifest, kWeights), Interrupted);
+  EXPECT_THROW(measureMachine(session, manifest, 0), Interrupted) << "no machine with rates of 0";
+  EXPECT_THROW(benchPhases(session, manifest, false, 0, 3), Interrupted);
+  EXPECT_THROW(benchRow(session, manifest, 0, 4, 0, 2), Interrupted);
+  forgetInterrupt();
+  EXPECT_GT(computePeaks(session, manifest).at(0), 0);
+  std::signal(SIGINT, SIG_DFL);
+}
+

@@ -1,9 +1,12 @@
 // --trace: JSON that parses, with the manifest's phase names, ordered on each track, and no more than fits.
 #include "runtime/Trace.h"
 #include "Exe.h"
+#include "runtime/Failure.h"
 
 #include <nlohmann/json.hpp>
 
+#include <csignal>
+#include <fstream>
 #include <map>
 
 namespace gemmac::rt {
@@ -76,6 +79,31 @@ TEST_F(Exe, traceThatCannotBeWritten) {
   expectFailure(run({"-f", dir / "prompt", "--trace", dir / "prompt"}), 2, "is the file of -f");
   EXPECT_EQ(test::slurp(dir / "prompt"), "a b c");
   EXPECT_EQ(run({"--ids", "2", "-n", "2", "--trace", "/dev/full"}).code, 3);
+}
+
+/// Whether the process has its handler by now; also true once it is gone.
+bool catchesInterrupt(pid_t pid) {
+  std::ifstream file(cat("/proc/", pid, "/status"));
+  for (std::string line; std::getline(file, line);)
+    if (line.compare(0, 8, "State:\tZ") == 0)
+      return true;
+    else if (line.compare(0, 7, "SigCgt:") == 0)
+      return std::stoull(line.substr(7), nullptr, 16) >> (SIGINT - 1) & 1;
+  return true;
+}
+
+TEST_F(Exe, interruptedBenchLeavesTheTraceOfWhatItDid) {
+  test::fakeDelayMs = 20; // 100 repetitions of 100 steps: minutes, if nobody stops it
+  const pid_t pid = start(
+      {"bench", "-p", "0", "-n", "100", "-r", "100", "-t", "1", "--trace", dir / "t.json"}, "", dir / "out");
+  test::fakeDelayMs = 0;
+  while (!catchesInterrupt(pid))
+    usleep(1000);
+  kill(pid, SIGINT);
+  const Outcome r = finish(pid, dir / "out");
+  EXPECT_EQ(r.code, 130) << r.err;
+  EXPECT_EQ(r.out, "");
+  EXPECT_GE(tracks(test::slurp(dir / "t.json")).at(0).size(), 1u);
 }
 
 class Traced : public testing::Test {
