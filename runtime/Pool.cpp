@@ -57,17 +57,23 @@ Pool::Pool(int workers, std::vector<int> cpus)
       throw Failure(kLacking, cat("the system refuses to bind a worker to CPU ", *cpu, "; use --pin=off"));
     }
   try {
+    threads_.reserve(static_cast<size_t>(workers) - 1);
     for (int w = 1; w < workers; ++w)
       threads_.emplace_back([this, w] { serve(w); });
   } catch (const std::system_error &e) {
     const size_t made = threads_.size();
-    stop();
+    undo();
     throw Failure(kLacking, cat("cannot start worker ", made + 1, " of ", workers, ": ", e.what(),
                                 "; use fewer with -t"));
+  } catch (...) {
+    undo();
+    throw;
   }
 }
 
-Pool::~Pool() {
+Pool::~Pool() { undo(); }
+
+void Pool::undo() {
   stop();
   if (!cpus_.empty())
     bindThread(before_);

@@ -46,6 +46,7 @@ private:
   void arrive();
   void note(int64_t worker);
   void stop();
+  void undo(); ///< stop(), and the caller is free again
 
   const int workers_;
   const std::vector<int> cpus_;

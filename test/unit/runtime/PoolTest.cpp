@@ -5,7 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstring>
+#include <fstream>
+
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace gemmac::rt {
 namespace {
@@ -94,6 +99,32 @@ TEST(Pool, boundWorkersComputeAndTheCallerIsFreeAgain) {
   EXPECT_EQ(affinityCpus(), before);
   EXPECT_THROW(Pool(1, {100000}), Failure);
   EXPECT_EQ(affinityCpus(), before);
+}
+
+TEST(Pool, callerIsFreeAgainWhereAThreadCannotBeStarted) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers reserve more address space than the limit leaves";
+#endif
+  const std::vector<int> before = affinityCpus();
+  if (before.size() < 2)
+    GTEST_SKIP() << "one CPU: bound or not is the same";
+  const auto child = [&] { // a limit of the whole process
+    std::ifstream statm("/proc/self/statm");
+    rlim_t pages = 0;
+    statm >> pages;
+    const rlim_t most = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (24 << 20);
+    const rlimit limit{most, most}; // room for a stack or two of 8 MiB
+    if (setrlimit(RLIMIT_AS, &limit) != 0)
+      _exit(2);
+    try {
+      Pool pool(64, std::vector<int>(64, before[0]));
+      _exit(3);
+    } catch (const Failure &f) {
+      std::fprintf(stderr, "%s\n", f.what());
+      _exit(f.code == kLacking && affinityCpus() == before ? 0 : 4);
+    }
+  };
+  EXPECT_EXIT(child(), testing::ExitedWithCode(0), "cannot start worker [0-9]+ of 64: .*; use fewer with -t");
 }
 
 TEST(Pool, comesAndGoesWithoutAStep) {
