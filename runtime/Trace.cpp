@@ -52,7 +52,7 @@ void Trace::after(const Entry &entry, int64_t position, int64_t rows) {
   size_t more = 0;
   for (const WorkerTimes &worker : times_)
     more += worker.ns.size() / 2;
-  if (spans_.size() + more > most_) {
+  if (leftOut_ || spans_.size() + more > most_) { // without a gap: a later one may be smaller
     ++leftOut_;
     return;
   }

@@ -126,6 +126,17 @@ TEST_F(Traced, whatFindsNoRoomIsLeftOutAndCounted) {
   EXPECT_EQ(all.at(1).size(), 4u);
 }
 
+TEST_F(Traced, nothingIsTakenBehindAStepThatFoundNoRoom) {
+  Trace trace(dir / "t.json", manifest, session, std::chrono::steady_clock::now(), 9);
+  const int32_t ids[] = {2, 3, 4};
+  session.decode(2);    // four to six of the nine spans
+  session.decode(5);    // as many: no room
+  session.prefill(ids); // of one phase, which would still fit
+  EXPECT_EQ(trace.leftOut(), 2);
+  trace.commit();
+  EXPECT_EQ(tracks(test::slurp(dir / "t.json")).at(0).size(), 1u);
+}
+
 TEST_F(Traced, phasesWithoutNamesHaveNumbers) {
   {
     Trace trace(dir / "t.json", manifest, session, std::chrono::steady_clock::now());
