@@ -149,10 +149,11 @@ static bool runsTheModel(Command c) {
          c == Command::Bench;
 }
 
-/// Closed standard descriptors would become those of the executable itself, which would be read as stdin.
+/// Closed standard descriptors would become those of the executable itself, which would be read as stdin. In
+/// their place comes what they cannot be used for: reading stdin, or writing to the others, fails.
 static void openStandard() {
   for (int fd = 0; fd < 3; ++fd)
-    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDONLY) < 0) // writing to it fails
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
       throw Failure(kLacking, "cannot open /dev/null in the place of a closed stdin, stdout or stderr");
 }
 
@@ -173,9 +174,9 @@ static int runProgram(int argc, const char *const *argv, const GmModels &models,
     return kDone;
   }
   targets.choose(parsed.options.march);
-  if (runsTheModel(parsed.options.command)) {
   if (runsTheModel(parsed.options.command) || parsed.options.command == Command::Info)
     settleWorkers(parsed.options);
+  if (runsTheModel(parsed.options.command)) {
     targets.requireChosen();
     if (parsed.options.pin != Pin::Off)
       interleaveMemory(thisMachine());

@@ -225,6 +225,13 @@ TEST_F(Exe, fullAndClosedStdout) {
   EXPECT_EQ(r.err, "");
 }
 
+TEST_F(Exe, closedStdinIsNoEmptyInput) {
+  closedStdin = true;
+  expectFailure(run({"-", "--raw", "-n", "1"}), 1, "cannot read stdin: Bad file descriptor");
+  expectFailure(run({"tokenize"}), 1, "cannot read stdin: Bad file descriptor");
+  EXPECT_EQ(run({"--ids", "2", "-n", "1"}).code, 0) << "needs none";
+}
+
 TEST_F(Exe, firstInterruptEndsCleanly) {
   test::fakeDelayMs = 50; // 200 steps: ten seconds, if nobody stops it
   const std::string fifo = dir / "fifo";

@@ -41,6 +41,8 @@ protected:
         _exit(99);
     };
     redirect(0, dir / "in", O_RDONLY);
+    if (closedStdin)
+      close(0);
     redirect(1, out, O_WRONLY | O_CREAT | O_TRUNC);
     redirect(2, dir / "err", O_WRONLY | O_CREAT | O_TRUNC);
     args.insert(args.begin(), "exe");
@@ -81,6 +83,7 @@ protected:
 
   test::TempDir dir;
   std::string manifest = test::fakeManifest();
+  bool closedStdin = false;
   std::vector<std::string> others; ///< manifests of more capable targets, in front of it
 };
 
