@@ -29,13 +29,6 @@ static std::string format(const char *pattern, ...) {
   return text;
 }
 
-static std::string joined(const std::vector<std::string> &list) {
-  std::string s;
-  for (const std::string &item : list)
-    s += (s.empty() ? "" : ",") + item;
-  return s;
-}
-
 /// Measured once for the whole process.
 struct BenchFacts {
   double firstTokenSeconds = 0; ///< from main() to the first logits of the first row's prompt
@@ -110,7 +103,7 @@ static json rowJson(const Program &p, const Options &o, const BenchRow &row, con
           {"quantize", m.quantize},
           {"compute", m.compute},
           {"kv", m.kv},
-          {"march", joined(m.march)},
+          {"march", join(m.march, ",")},
           {"huge_page_share", facts.hugePageShare},
           {"bytes_per_token", m.bytesPerToken},
           {"moved_bytes_per_s", shares.bytes},
@@ -152,7 +145,7 @@ static std::string markdown(const Program &p, const Options &o, const std::vecto
                 m.kv.c_str(), row.name().c_str(), rate.c_str(), percent(shares.ofReading).c_str(),
                 percent(shares.ofPeak).c_str());
   }
-  s += cat("\ncpu: ", cpuName(), "; march ", joined(m.march), "; gemmac ", m.version, "\n");
+  s += cat("\ncpu: ", cpuName(), "; march ", join(m.march, ","), "; gemmac ", m.version, "\n");
   s += cat("workers: ", workersText(thisMachine(), o), "\n");
   s += format("time to first token: %.1f ms\n", f.firstTokenSeconds * 1e3);
   s += format("memory: peak resident %.1f MiB, anonymous %.1f MiB\n",

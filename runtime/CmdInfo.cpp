@@ -14,12 +14,7 @@ namespace gemmac::rt {
 
 using nlohmann::json;
 
-static std::string join(const std::vector<std::string> &list) {
-  std::string s;
-  for (const std::string &item : list)
-    s += (s.empty() ? "" : ", ") + item;
-  return s.empty() ? "none" : s;
-}
+static std::string listed(const std::vector<std::string> &list) { return list.empty() ? "none" : join(list); }
 
 static std::string sized(uint64_t bytes) {
   char text[64];
@@ -74,12 +69,12 @@ static std::string infoText(const Program &p, const Options &o, const json &j) {
   std::string s = cat("model: ", m.name, " (", m.family, "), ", m.parameters, " parameters, ", m.layers,
                       " layers, hidden ", m.hidden, ", vocabulary ", m.vocab, "\n");
   s += cat("quantize: ", m.quantize, ", compute ", m.compute, ", kv ", m.kv, "\n");
-  s += cat("target: ", m.target, ", march ", join(m.march), ", needs ", join(m.features), "\n");
-  s += cat("this machine: ", cpuName(), ", lacks ", join(missingFeatures(m.features)), "\n");
+  s += cat("target: ", m.target, ", march ", listed(m.march), ", needs ", listed(m.features), "\n");
+  s += cat("this machine: ", cpuName(), ", lacks ", listed(missingFeatures(m.features)), "\n");
   s += cat("workers: ", workersText(thisMachine(), o), "\n");
   s += targetsText(p.targets);
   s += cat("context: ", m.context, ", window ", m.window, ", prefill rows ", m.prefillNone.rows, "\n");
-  s += cat("fusions: ", j.contains("fusions") ? join(j["fusions"].get<std::vector<std::string>>()) : "none",
+  s += cat("fusions: ", j.contains("fusions") ? listed(j["fusions"].get<std::vector<std::string>>()) : "none",
            "\n");
   s += cat("weights: ", sized(p.payload.weightBytes()), ", read per decoded token ", sized(m.bytesPerToken),
            ", in 2 MiB pages ", share, "\n");

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 namespace gemmac::rt {
 
@@ -37,6 +38,13 @@ void append(std::string &s, T v) {
 template <class... Args> std::string cat(const Args &...args) {
   std::string s;
   (detail::append(s, args), ...);
+  return s;
+}
+
+inline std::string join(const std::vector<std::string> &list, std::string_view separator = ", ") {
+  std::string s;
+  for (const std::string &item : list)
+    s.append(&item == list.data() ? "" : separator).append(item);
   return s;
 }
 

@@ -6,13 +6,6 @@
 
 namespace gemmac::rt {
 
-static std::string join(const std::vector<std::string> &list) {
-  std::string s;
-  for (const std::string &item : list)
-    s += (s.empty() ? "" : ", ") + item;
-  return s;
-}
-
 std::string targetName(const Manifest &manifest) { return join(manifest.march); }
 
 Targets::Targets(const GmModels &models) {
