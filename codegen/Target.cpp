@@ -7,6 +7,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace llvm;
 
@@ -46,8 +47,8 @@ constexpr Row kRows[] = {
     {"armv8.2-a+dotprod+i8mm", Arch::AArch64, DotProd | I8mm},
 };
 
-/// By what the instruction sets are worth, then by the place in the table; a CPU that is not in the table is
-/// the host, for which its equals would be second best.
+/// By what the instruction sets are worth, then by the place in the table; what is not in the table is
+/// `native`, for which its equals would be second best.
 int rankOf(const Target &t) {
   const int worth = t.amx ? 4 : t.vnni ? 3 : t.avx512 ? 2 : t.avxvnni || t.i8mm ? 1 : 0;
   const auto *row = find_if(kRows, [&](const Row &r) { return t.name == r.name; });
@@ -106,15 +107,28 @@ Target makeTarget(StringRef name, Arch arch, unsigned has) {
   return t;
 }
 
-Expected<Target> nativeTarget() {
-  StringMap<bool> host = sys::getHostCPUFeatures();
-  auto has = [&](StringRef feature) { return host.lookup(feature); };
+std::string namesFor(Arch arch) {
+  SmallVector<StringRef> names;
+  for (const Row &row : kRows)
+    if (row.arch == arch)
+      names.push_back(row.name);
+  return join(names, ", ");
+}
+
+} // namespace
+
+Expected<Target> nativeTarget(const HostCpu &host) {
+  if (const Triple triple(host.triple); !triple.isX86_64())
+    return machineError("--march=native: found " + triple.getArchName() +
+                        ", but only x86-64 machines are told apart; name the target instead" +
+                        (triple.isAArch64() ? ": --march=" + namesFor(Arch::AArch64) : std::string()));
+  auto has = [&](StringRef feature) { return host.features.lookup(feature); };
   SmallVector<StringRef> missing;
   for (const char *feature : kLevel3)
     if (!has(feature))
       missing.push_back(feature);
   if (!missing.empty())
-    return machineError("this CPU (" + sys::getHostCPUName() +
+    return machineError("this CPU (" + host.name +
                         ") is below x86-64-v3, the least that gemmac compiles for: it lacks " +
                         join(missing, ", ") + "; compile for another machine with --march=x86-64-v3");
   unsigned sets = Base;
@@ -124,10 +138,12 @@ Expected<Target> nativeTarget() {
     sets |= AvxVnni;
   if ((sets & Vnni) && all_of(kTiles, has))
     sets |= Amx;
-  return makeTarget(sys::getHostCPUName(), Arch::X86_64, sets);
+  // The name says which features the code needs: it is the host's only where that CPU's row has the same.
+  const auto *row = find_if(kRows, [&](const Row &r) { return host.name == r.name && r.has == sets; });
+  Target target = makeTarget(row == std::end(kRows) ? "native" : row->name, Arch::X86_64, sets);
+  target.tune = host.name;
+  return target;
 }
-
-} // namespace
 
 const char *tripleOf(Arch arch) {
   return arch == Arch::X86_64 ? "x86_64-unknown-linux-gnu" : "aarch64-unknown-linux-gnu";
@@ -144,7 +160,7 @@ std::vector<std::string> targetNames() {
 
 Expected<Target> lookupTarget(StringRef name) {
   if (name == "native")
-    return nativeTarget();
+    return nativeTarget({sys::getProcessTriple(), sys::getHostCPUName().str(), sys::getHostCPUFeatures()});
   for (const Row &row : kRows)
     if (name == row.name)
       return makeTarget(row.name, row.arch, row.has);

@@ -3,6 +3,7 @@
 // start, is complete.
 #pragma once
 
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
@@ -15,7 +16,7 @@ namespace gemmac {
 enum class Arch : uint8_t { X86_64, AArch64 };
 
 struct Target {
-  std::string name; ///< as given to --march; for `native` the host's name
+  std::string name; ///< as given to --march; for `native` see nativeTarget()
   Arch arch = Arch::X86_64;
   std::string cpu;                   ///< LLVM's -mcpu: a psABI level, or generic
   std::string tune;                  ///< LLVM's tune-cpu: whose latencies to schedule for
@@ -39,8 +40,17 @@ const char *archName(Arch arch);
 /// in the order of ranks, lowest first.
 std::vector<std::string> targetNames();
 
-/// The target called `name`. Fails with exit code 2 for a name that is not one of targetNames(), with exit
-/// code 3 for `native` on a machine below x86-64-v3.
+/// What `native` is made of.
+struct HostCpu {
+  std::string triple, name; ///< as LLVM has them
+  llvm::StringMap<bool> features;
+};
+/// Called "native", or as the host's CPU where the table has it with the same features (a virtual machine may
+/// show fewer). Fails with exit code 3 below x86-64-v3 and on other architectures.
+llvm::Expected<Target> nativeTarget(const HostCpu &host);
+
+/// The target called `name`; for `native`, that of this machine. Fails with exit code 2 for a name that is
+/// not one of targetNames(), and as nativeTarget().
 llvm::Expected<Target> lookupTarget(llvm::StringRef name);
 
 /// The targets of a list "x86-64-v3,znver5", the highest rank first, whatever the list's order. Fails as

@@ -80,6 +80,49 @@ TEST(Target, ListsComeInTheOrderOfRanks) {
   }
 }
 
+HostCpu hostLike(const char *name, const char *row, llvm::ArrayRef<const char *> lacks = {}) {
+  HostCpu host{"x86_64-pc-linux-gnu", name, {}};
+  for (const std::string &feature : llvm::cantFail(lookupTarget(row)).features)
+    host.features[feature] = !llvm::is_contained(lacks, feature);
+  return host;
+}
+
+TEST(Target, NativeHasTheNameOfItsFeatures) {
+  Target whole = llvm::cantFail(nativeTarget(hostLike("sapphirerapids", "sapphirerapids")));
+  EXPECT_EQ(whole.name, "sapphirerapids");
+  EXPECT_TRUE(whole.amx);
+  Target part = llvm::cantFail(nativeTarget(hostLike("sapphirerapids", "sapphirerapids", {"amx-tile"})));
+  EXPECT_EQ(part.name, "native") << "it is not what --march=sapphirerapids makes";
+  EXPECT_EQ(part.tune, "sapphirerapids");
+  EXPECT_TRUE(part.vnni && !part.amx && !has(part, "amx-bf16"));
+  Target odd = llvm::cantFail(nativeTarget(hostLike("rocketlake", "sapphirerapids")));
+  EXPECT_EQ(odd.name, "native");
+  EXPECT_EQ(odd.tune, "rocketlake");
+  EXPECT_EQ(odd.features, whole.features);
+  EXPECT_GT(odd.rank, part.rank);
+  EXPECT_GE(part.rank, llvm::cantFail(lookupTarget("znver5")).rank) << "the host before its equals";
+}
+
+TEST(Target, NativeIsRefusedWhereItCannotBeTold) {
+  HostCpu arm = hostLike("neoverse-n1", "armv8.2-a+dotprod");
+  arm.triple = "aarch64-unknown-linux-gnu";
+  const std::pair<HostCpu, const char *> cases[] = {
+      {arm,
+       "--march=native: found aarch64, but only x86-64 machines are told apart; name the target instead: "
+       "--march=armv8.2-a+dotprod, armv8.2-a+dotprod+i8mm"},
+      {hostLike("sandybridge", "x86-64-v3", {"avx2"}), "this CPU (sandybridge) is below x86-64-v3, the least "
+                                                       "that gemmac compiles for: it lacks avx2; compile "
+                                                       "for another machine with --march=x86-64-v3"}};
+  for (const auto &[host, message] : cases) {
+    auto target = nativeTarget(host);
+    ASSERT_FALSE(static_cast<bool>(target)) << message;
+    llvm::handleAllErrors(target.takeError(), [&, message = message](const Failure &failure) {
+      EXPECT_EQ(failure.exitCode(), ExitCode::Machine);
+      EXPECT_EQ(failure.text(), message);
+    });
+  }
+}
+
 TEST(Target, AArch64) {
   Target dot = llvm::cantFail(lookupTarget("armv8.2-a+dotprod"));
   Target mm = llvm::cantFail(lookupTarget("armv8.2-a+dotprod+i8mm"));
