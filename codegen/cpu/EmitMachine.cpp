@@ -20,7 +20,7 @@ static_assert(GM_PEAK_BYTES == kResultsAt + 4 * 1024, "two tiles of each operand
 /// Sums in registers: enough for two units of four cycles, and the operands beside them.
 int64_t sumsOf(const Target &target) { return target.avx512 || target.arch == Arch::AArch64 ? 12 : 10; }
 
-/// A vector's products: f32, or bytes to sums of four (vpdpbusd) or two (vpmaddubsw).
+/// A vector's products: f32, or bytes to sums of eight (smmla), four (vpdpbusd, sdot) or two (vpmaddubsw).
 struct Dot {
   KernelBuilder &k;
   bool bytes;
@@ -37,6 +37,8 @@ struct Dot {
   Value add(Value sum, Value w, Value x) {
     if (!bytes)
       return k.fma(w, x, sum);
+    if (k.cpu().i8mm) // as prompts are computed; it multiplies each half of w with each of x
+      return k.intrinsic("llvm.aarch64.neon.smmla", this->sum(), {sum, w, x});
     if (k.cpu().dotprod)
       return k.intrinsic("llvm.aarch64.neon.sdot", this->sum(), {sum, w, x});
     if (dots())
@@ -115,7 +117,7 @@ void emitStream(KernelBuilder &k, Value step) {
 std::vector<Peak> peaksOf(const Target &target) {
   const int64_t sums = cpu::sumsOf(target), bytes = target.vectorBytes;
   std::vector<Peak> peaks{{"f32", "gm_peak_f32", 2 * sums * bytes / 4},
-                          {"int8", "gm_peak_int8", 2 * sums * bytes}};
+                          {"int8", "gm_peak_int8", 2 * sums * bytes * (target.i8mm ? 2 : 1)}};
   if (target.amx)
     peaks.push_back({"bf16-tiles", "gm_peak_tiles", 2 * 4 * 16 * 16 * 32});
   return peaks;

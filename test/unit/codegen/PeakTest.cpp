@@ -113,6 +113,9 @@ TEST(PeakKinds, followComputeAndTarget) {
   EXPECT_EQ(productKind(amx, "int8", false), "int8");
   EXPECT_EQ(productKind(v3, "int8", true), "int8");
   EXPECT_EQ(productKind(v3, "bf16", true), "f32");
+  // Twelve sums: sdot multiplies 16 pairs of bytes, smmla 32.
+  EXPECT_EQ(peaksOf(llvm::cantFail(lookupTarget("armv8.2-a+dotprod"))).at(1).flops, 12 * 16 * 2);
+  EXPECT_EQ(peaksOf(llvm::cantFail(lookupTarget("armv8.2-a+dotprod+i8mm"))).at(1).flops, 12 * 32 * 2);
 }
 
 } // namespace
