@@ -30,12 +30,15 @@ int64_t tasksOf(step::PhaseOp phase, int64_t rows) {
 
 Machine nominalMachine(const Target &target) {
   constexpr double kCores = 2, kHertz = 3e9;
-  const double lanes = target.avx512 ? 16 : 8; // of f32; two units, each a product and a sum a cycle
+  // Of f32; two units, each a product and a sum a cycle. A dot product of bytes has four of them in a lane,
+  // smmla eight; vpmaddubsw and its sums come to two.
+  const double lanes = static_cast<double>(target.vectorBytes) / 4;
+  const bool dots = target.vnni || target.avxvnni || target.dotprod;
   Machine machine;
   machine.workers = static_cast<int>(kCores);
   machine.readRate = 25e9;
   machine.f32 = kCores * kHertz * lanes * 2 * 2;
-  machine.int8 = machine.f32 * (target.vnni || target.avxvnni ? 4 : 2);
+  machine.int8 = machine.f32 * (target.i8mm ? 8 : dots ? 4 : 2);
   machine.tiles = target.amx ? kCores * kHertz * 1024 : 0; // 16 x 16 x 32 products in 16 cycles
   machine.barrierSeconds = 2e-6;
   return machine;
