@@ -19,7 +19,7 @@
 #include "passes/FuseSelection.h"
 #include "passes/Pipelines.h"
 #include "passes/lower/StepPasses.h"
-#include "tools/gemmac/Process.h"
+#include "tools/gemmac/MemoryReport.h"
 #include "tools/gemmac/StageTimer.h"
 #include "tools/gemmac/WeightTable.h"
 
@@ -32,7 +32,7 @@
 #include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 
-#include <thread>
+#include <optional>
 
 namespace gemmac {
 
@@ -70,8 +70,7 @@ private:
                           llvm::function_ref<void(mlir::OpPassManager &)> build);
   std::string defaultCompute() const;
   llvm::json::Object manifestOf(const TargetProgram &of) const;
-  void reportMemory();
-  void estimate();
+  std::vector<ProgramMemory> memoryOfPrograms() const;
   bool several() const { return programs.size() > 1; }
   /// "step.mlir", or "step.znver5.mlir" where there are several targets.
   std::string tempName(const TargetProgram &of, llvm::StringRef extension) const {
@@ -358,43 +357,11 @@ llvm::Error Compilation::saveTemp(llvm::StringRef name, llvm::StringRef text) {
   return file->finish(/*executable=*/false);
 }
 
-static void printBytes(const llvm::Twine &name, int64_t bytes) {
-  llvm::outs() << llvm::format("%-28s %14.3f MB\n", name.str().c_str(), bytes / 1e6);
-}
-
-void Compilation::estimate() {
-  llvm::json::Object first = manifestOf(programs.front());
-  llvm::outs() << "model                        " << checkpoint.name << ", " << options.quantize
-               << ", compute " << compute << ", context " << *first.getInteger("context") << "\n";
-  printBytes("weights (file, mapped)", *first.getInteger("weight_bytes"));
-  for (const TargetProgram &each : programs) {
-    llvm::json::Object manifest = manifestOf(each);
-    const llvm::json::Object &plan = *manifest.getObject("plan");
-    if (several())
-      llvm::outs() << "for " << each.target.name << "\n";
-    printBytes("KV cache", *plan.getInteger("kv"));
-    printBytes("activations", *plan.getInteger("activations"));
-    printBytes("scratch of each worker", each.memory().scratch);
-  }
-  printBytes("memory of this machine", machineMemory());
-  printBytes("read per decoded token", *first.getInteger("bytes_per_token"));
-}
-
-/// What the executable takes besides the mapped weights, with a worker for each CPU of this machine. It may
-/// be for another one: too little memory is worth a warning, not an error.
-void Compilation::reportMemory() {
-  const int64_t workers = std::max(1u, std::thread::hardware_concurrency()), there = machineMemory();
-  for (TargetProgram &each : programs) {
-    const CodeMemory memory = each.memory();
-    const int64_t needed = memory.arena + workers * memory.scratch;
-    if (needed > there)
-      llvm::errs() << "gemmac: warning: --context: " << static_cast<int64_t>(each.program.getContext())
-                   << " tokens need "
-                   << llvm::format("%.3f GB besides the weights, this machine has %.3f GB", needed / 1e9,
-                                   there / 1e9)
-                   << (several() ? " (" + each.target.name + ")" : "")
-                   << ": the executable will not start here; give a smaller --context\n";
-  }
+std::vector<ProgramMemory> Compilation::memoryOfPrograms() const {
+  std::vector<ProgramMemory> all;
+  for (const TargetProgram &each : programs)
+    all.push_back({each.target.name, manifestOf(each), each.memory()});
+  return all;
 }
 
 llvm::Error Compilation::run() {
@@ -406,9 +373,10 @@ llvm::Error Compilation::run() {
     return finishText(print(*module));
   if (llvm::Error error = lower())
     return error;
-  reportMemory();
+  const std::vector<ProgramMemory> sizes = memoryOfPrograms();
+  warnOfTooLittleMemory(sizes);
   if (options.estimate) {
-    estimate();
+    printEstimate(checkpoint.name + ", " + options.quantize + ", compute " + compute, sizes);
     return llvm::Error::success();
   }
   if (options.emit == EmitKind::Step) {

@@ -1,0 +1,28 @@
+// What the programs of a compilation take: --estimate's table, and a warning where this machine has too
+// little memory for one.
+#pragma once
+
+#include "codegen/Manifest.h"
+
+#include "llvm/Support/JSON.h"
+
+#include <string>
+#include <vector>
+
+namespace gemmac {
+
+/// Of one target's program.
+struct ProgramMemory {
+  std::string target;
+  llvm::json::Object manifest; ///< buildManifest()'s
+  CodeMemory memory;
+};
+
+/// Prints the sizes to stdout under a head line, in MB: weights once, then each program's memory.
+void printEstimate(const std::string &head, const std::vector<ProgramMemory> &programs);
+
+/// Warns on stderr of programs that take more, besides the mapped weights and with a worker for each CPU of
+/// this machine, than it has. They may be for another one: a warning, not an error.
+void warnOfTooLittleMemory(const std::vector<ProgramMemory> &programs);
+
+} // namespace gemmac
