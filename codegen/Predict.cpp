@@ -44,7 +44,7 @@ Machine nominalMachine(const Target &target) {
   return machine;
 }
 
-llvm::Expected<Machine> readMachine(llvm::StringRef path) {
+llvm::Expected<Machine> readMachine(llvm::StringRef path, bool tiles) {
   llvm::Expected<JsonDocument> document = JsonDocument::read(path, {});
   if (!document)
     return document.takeError();
@@ -55,11 +55,11 @@ llvm::Expected<Machine> readMachine(llvm::StringRef path) {
   Machine machine;
   if (!check.failed()) {
     JsonObject fields = root.object("machine");
-    const Interval rate{0, 1e18};
-    machine.readRate = fields.number("read_bytes_per_s", {0, 1e18, true});
+    const Interval rate{0, 1e18, true};
+    machine.readRate = fields.number("read_bytes_per_s", rate);
     machine.f32 = fields.number("f32_flops_per_s", rate);
     machine.int8 = fields.number("int8_flops_per_s", rate);
-    machine.tiles = fields.number("tiles_flops_per_s", rate);
+    machine.tiles = fields.number("tiles_flops_per_s", {0, 1e18, tiles});
     machine.barrierSeconds = fields.number("barrier_s", {0, 1});
     machine.workers = static_cast<int>(fields.integer("workers", 1, 1024));
   }

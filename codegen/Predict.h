@@ -17,8 +17,9 @@ int64_t tasksOf(step::PhaseOp phase, int64_t rows);
 
 /// Two cores of the target's kind, 3 GHz, with 25 GB/s: to compare phases where nothing was measured.
 Machine nominalMachine(const Target &target);
-/// The machine that `EXE bench --phases -o json` measured, from that output. Fails with exit code 1.
-llvm::Expected<Machine> readMachine(llvm::StringRef path);
+/// The machine that `EXE bench --phases -o json` measured, from that output. Fails with exit code 1, also
+/// where a rate is 0; that of tiles may be unless the code has some (`tiles`).
+llvm::Expected<Machine> readMachine(llvm::StringRef path, bool tiles);
 /// Notes on each phase, as step.predicted_us, what a step of all its rows takes with full caches, and on the
 /// program the machine. `compute` as in the manifest.
 void notePredictions(step::ProgramOp program, const Target &target, const std::string &compute,

@@ -57,7 +57,7 @@ private:
   llvm::Error optimise();
   llvm::Error checkTargets() const;
   llvm::Error lower();
-  llvm::Error predict(TargetProgram &of);
+  void predict(TargetProgram &of) const;
   llvm::Error lowerFor(TargetProgram &to);
   llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileFor(const TargetProgram &from,
                                                                  llvm::StringRef suffix);
@@ -87,7 +87,8 @@ private:
   const Options &options;
   StageTimer timer;
   Checkpoint checkpoint;
-  std::string compute; ///< f32, bf16 or int8
+  std::optional<Machine> machine; ///< of --machine
+  std::string compute;            ///< f32, bf16 or int8
   FuseSelection fuse;
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< of all targets, until lower()
@@ -118,6 +119,13 @@ llvm::Error Compilation::load() {
     programs.push_back({std::move(target), {}, {}});
   if (llvm::Error error = checkTargets())
     return error;
+  if (!options.machine.empty()) {
+    llvm::Expected<Machine> measured =
+        readMachine(options.machine, /*tiles=*/programs.front().target.amx && options.compute != "f32");
+    if (!measured)
+      return measured.takeError();
+    machine = *measured;
+  }
   std::string problem;
   std::optional<FuseSelection> selection = FuseSelection::parse(options.fuse, problem);
   if (!selection)
@@ -201,16 +209,8 @@ llvm::Error Compilation::lowerFor(TargetProgram &to) {
 }
 
 /// Predicted times, for readers of --emit=step.
-llvm::Error Compilation::predict(TargetProgram &of) {
-  Machine machine = nominalMachine(of.target);
-  if (!options.machine.empty()) {
-    llvm::Expected<Machine> measured = readMachine(options.machine);
-    if (!measured)
-      return measured.takeError();
-    machine = *measured;
-  }
-  notePredictions(of.program, of.target, compute, machine);
-  return llvm::Error::success();
+void Compilation::predict(TargetProgram &of) const {
+  notePredictions(of.program, of.target, compute, machine ? *machine : nominalMachine(of.target));
 }
 
 llvm::Error Compilation::lower() {
@@ -380,9 +380,8 @@ llvm::Error Compilation::run() {
     return llvm::Error::success();
   }
   if (options.emit == EmitKind::Step) {
-    llvm::Error error = predict(programs.front());
-    return error ? std::move(error) // with the weights that the program's are made of
-                 : finishText(print(*programs.front().module));
+    predict(programs.front());
+    return finishText(print(*programs.front().module)); // with the weights that the program's are made of
   }
   return generate();
 }
