@@ -5,21 +5,30 @@
 #include "frontend/Json.h"
 
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 #include <cmath>
 
 namespace gemmac {
 
+static const char *productOf(step::Act format) {
+  return format == step::Act::F32 || format == step::Act::BF16 ? "f32-product" : "product";
+}
+
+static const char *workOf(mlir::Operation *op) {
+  return llvm::TypeSwitch<mlir::Operation *, const char *>(op)
+      .Case<step::AttentionOp, step::QkOp, step::PvOp>([](auto) { return "attention"; })
+      .Case<step::MatmulOp, step::ExpertMatmulOp>([](auto product) { return productOf(product.getFormat()); })
+      .Case([](step::TopKOp) { return "top-k"; })
+      .Default([](mlir::Operation *) { return nullptr; });
+}
+
 const char *workOf(step::PhaseOp phase) {
   const char *work = "rows";
   phase.getBody().walk([&](mlir::Operation *op) {
-    if (mlir::isa<step::AttentionOp, step::QkOp, step::PvOp>(op))
-      work = "attention";
-    else if (mlir::isa<step::MatmulOp, step::ExpertMatmulOp>(op))
-      work = "product";
-    else
-      return mlir::WalkResult::advance();
-    return mlir::WalkResult::interrupt();
+    const char *found = workOf(op);
+    work = found ? found : work;
+    return found ? mlir::WalkResult::interrupt() : mlir::WalkResult::advance();
   });
   return work;
 }

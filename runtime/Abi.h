@@ -86,7 +86,7 @@ extern const GmModels gm_models;
  *  "phases": [".."],      // of decode, in order, one barrier after each; "layers.<n>.<kind>" in layers
  *  "phase_bytes": [..], "phase_flops": [..]   // optional, as long as "phases": bench --phases
  *  "phase_positions": [..]  // optional: 0, or of an attention the positions that its bytes and flops are for
- *  "phase_work": ["product","attention","rows",..], "phase_tasks": [..]  // optional: for predicted times
+ *  "phase_work": ["product","attention",..], "phase_tasks": [..]  // optional: for predicted times
  *  "prefill_phases", "prefill_phase_bytes", ..  // optional: the same of prefill_none, all its rows
  *  "prefill_last_phases", "prefill_all_phases"  // optional: names only
  *  "peaks": [{"kind": "int8", "flops": 1536}, ..],  // of one run of each of GmModel.peaks

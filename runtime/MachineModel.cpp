@@ -20,12 +20,17 @@ struct Efficiency {
 /// The first that fits counts.
 constexpr Efficiency kTable[] = {
     {"product", "", false, .90, .25, ""},          // bound by memory
-    {"product", "bf16-tiles", true, .90, .22, ""}, // beside the tiles' products: unpacking weights, epilogues
+    {"product", "bf16-tiles", true, .90, .33, ""}, // beside the tiles' products: unpacking weights, epilogues
     {"product", "int8", true, .90, .27, ""},
     {"product", "f32", true, .90, .40, ""},
-    {"attention", "", false, .33, .25, "f32"}, // keys and values of a head group go through one core
+    {"f32-product", "", false, .90, .25, "f32"},
+    {"f32-product", "", true, .90, .40, "f32"}, // beside others: routers
+    {"attention", "", false, .33, .25, "f32"},  // keys and values of a head group go through one core
     {"attention", "bf16-tiles", true, .90, .115, ""},
     {"attention", "", true, .90, .30, "f32"},
+    // A scalar loop: four operations for each value and rank, one a cycle where the peak is 64.
+    {"top-k", "", false, .75, 1. / 256, "f32"},
+    {"top-k", "", true, .75, 1. / 256, "f32"},
     {"rows", "", false, .75, .50, "f32"},
     {"rows", "", true, .75, .50, "f32"},
 };

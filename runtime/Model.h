@@ -42,7 +42,7 @@ struct PhaseList {
   /// Empty or as long as names: 0, or the positions that a row sees in the attention whose bytes and flops
   /// these are. A row that sees fewer costs less in proportion.
   std::vector<double> positions;
-  std::vector<std::string> work; ///< empty or as long as names: "product", "attention", "rows"
+  std::vector<std::string> work; ///< empty or as long as names: kinds of MachineModel.cpp
   std::vector<int64_t> tasks;    ///< empty or as long as names
 };
 

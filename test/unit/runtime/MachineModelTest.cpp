@@ -29,10 +29,17 @@ TEST(MachineModel, aSingleRowsProductIsBoundByReading) {
 }
 
 TEST(MachineModel, manyRowsAreBoundByTheirKindOfProduct) {
-  PhaseWork prompt{"product", "bf16-tiles", true, 1e6, 220e6, 64};
+  PhaseWork prompt{"product", "bf16-tiles", true, 1e6, 330e6, 64};
   EXPECT_NEAR(predictSeconds(round(), prompt), 2e-6 + 1e-3, 1e-9);
   prompt.product = "int8"; // 27 % of 400e9
-  EXPECT_NEAR(predictSeconds(round(), prompt), 2e-6 + 220e6 / 108e9, 1e-9);
+  EXPECT_NEAR(predictSeconds(round(), prompt), 2e-6 + 330e6 / 108e9, 1e-9);
+}
+
+TEST(MachineModel, whatDoesNotUseTheTilesIsNotPredictedByThem) {
+  PhaseWork router{"f32-product", "bf16-tiles", true, 1e3, 40e6, 8};
+  EXPECT_NEAR(predictSeconds(round(), router), 2e-6 + 1e-3, 1e-9) << "40 % of 100e9";
+  const PhaseWork search{"top-k", "bf16-tiles", true, 1e3, 100e6 / 256, 256};
+  EXPECT_NEAR(predictSeconds(round(), search), 2e-6 + 1e-3, 1e-9) << "scalar operations";
 }
 
 TEST(MachineModel, fewTasksLeaveWorkersIdle) {
@@ -75,8 +82,6 @@ TEST_F(Exe, phasesShowPredictionsOnlyWhereTheyAreKnown) {
   EXPECT_NE(run({"bench", "--phases", "-n", "5"}).out.find("predicted us | ratio |"), std::string::npos);
 }
 
-} // namespace
-} // namespace gemmac::rt
 TEST(Bench, interruptEndsEveryMeasurement) {
   const std::string text = test::fakeManifest();
   const GmModel model = test::fakeModel(text);
@@ -96,3 +101,5 @@ TEST(Bench, interruptEndsEveryMeasurement) {
   std::signal(SIGINT, SIG_DFL);
 }
 
+} // namespace
+} // namespace gemmac::rt
