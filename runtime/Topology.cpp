@@ -10,6 +10,7 @@
 #include <fstream>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <sstream>
 
 #include <sched.h>
@@ -165,8 +166,8 @@ std::vector<int> Topology::place(int workers) const {
   if (workers > static_cast<int>(cpus.size()))
     return {};
   std::vector<CpuPlace> order = cpus;
-  std::stable_sort(order.begin(), order.end(), [](const CpuPlace &a, const CpuPlace &b) {
-    return std::pair(a.node, a.cache) < std::pair(b.node, b.cache);
+  std::sort(order.begin(), order.end(), [](const CpuPlace &a, const CpuPlace &b) {
+    return std::tuple(a.node, a.cache, a.cpu) < std::tuple(b.node, b.cache, b.cpu);
   });
   std::set<int> taken;
   std::vector<int> first, rest;
