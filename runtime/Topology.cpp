@@ -10,8 +10,8 @@
 #include <fstream>
 #include <optional>
 #include <set>
-#include <tuple>
 #include <sstream>
+#include <tuple>
 
 #include <sched.h>
 #include <sys/syscall.h>
