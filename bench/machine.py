@@ -30,6 +30,15 @@ def parse_with_flags(parser):
     return args
 
 
+def parse_test(text):
+    """(prompt, answer, depth) of pp512, tg64 or tg64@4096; None of anything else."""
+    found = re.fullmatch(r"(pp|tg)(\d+)(?:@(\d+))?", text)
+    if not found:
+        return None
+    kind, count, depth = found.groups()
+    return (int(count) if kind == "pp" else 0, int(count) if kind == "tg" else 0, int(depth or 0))
+
+
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = re.search(r"model name\s*:\s*(.*)", file.read())

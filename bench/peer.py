@@ -15,23 +15,20 @@ import argparse
 import datetime
 import json
 import os
-import re
 import statistics
 import sys
 
-from machine import build_reader, digest, machine, read_rate, run, summary, write_result
+from machine import build_reader, digest, machine, parse_test, read_rate, run, summary, write_result
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 
 
-def parse_test(text):
-    """(prompt, answer, depth) of pp512, tg64 or tg64@4096."""
-    found = re.fullmatch(r"(pp|tg)(\d+)(?:@(\d+))?", text)
-    if not found:
-        sys.exit(f"--tests: found {text!r}, expected names like pp512, tg64 or tg64@4096")
-    kind, count, depth = found.groups()
-    return (int(count) if kind == "pp" else 0, int(count) if kind == "tg" else 0, int(depth or 0))
+def test_of(name):
+    test = parse_test(name)
+    if not test:
+        sys.exit(f"--tests: found {name!r}, expected names like pp512, tg64 or tg64@4096")
+    return test
 
 
 def peer_rate(args, test):
@@ -83,7 +80,7 @@ def measure(args, exe, reader):
     mib = min(2048, os.path.getsize(exe) >> 20)
     tests = {}
     for name in args.tests.split(","):
-        samples = Samples(parse_test(name))
+        samples = Samples(test_of(name))
         our_report(args, exe, samples.test)  # both files into memory; not counted
         peer_rate(args, samples.test)
         for _ in range(args.rounds):
@@ -97,7 +94,7 @@ def measure(args, exe, reader):
 def measure_in_blocks(args, exe):
     """For files that do not fit the memory together: all tests of one engine, after a pass that brings its file in, and
     then those of the other."""
-    tests = {name: Samples(parse_test(name)) for name in args.tests.split(",")}
+    tests = {name: Samples(test_of(name)) for name in args.tests.split(",")}
     first = next(iter(tests.values())).test
     for _ in range(args.rounds):
         peer_rate(args, first)

@@ -10,13 +10,12 @@ ratio, and what the ratio would be if nothing but the stolen time were lost: (wo
 import argparse
 import json
 import os
-import re
 import signal
 import statistics
 import sys
 import time
 
-from machine import parse_with_flags, run
+from machine import parse_test, parse_with_flags, run
 
 
 def steal(cpu, busy, idle):
@@ -50,10 +49,10 @@ def main():
     parser.add_argument("--idle-ms", type=float, default=5)
     parser.add_argument("--cpu", type=int, default=max(os.sched_getaffinity(0)))
     args = parse_with_flags(parser)
-    test = re.fullmatch(r"(pp|tg)(\d+)", args.test)
-    if not test:
+    test = parse_test(args.test)
+    if not test or "@" in args.test:
         sys.exit(f"--test: found {args.test!r}, expected a name like tg64 or pp512")
-    prompt, answer = (int(test[2]), 0) if test[1] == "pp" else (0, int(test[2]))
+    prompt, answer, _ = test
     rates, workers = {"free": [], "stolen": []}, 1
     rate(args, prompt, answer)  # the file into memory; not counted
     for _ in range(args.rounds):
