@@ -2,6 +2,7 @@
 #include "codegen/cpu/AmxTiles.h"
 #include "codegen/cpu/PhaseEmitter.h"
 #include "dialect/step/Layout.h"
+#include "dialect/step/StepAccess.h"
 #include "dialect/step/Verify.h"
 
 using namespace mlir;
@@ -108,6 +109,35 @@ void packTiles(KernelBuilder &k, Value out, Value row, Value in, int64_t columns
     k.loop(0, whole, kTileBlockK, [&](Value first) { block(first, kTileBlockK, kTileBlockK); });
   if (whole < padded)
     block(k.c(whole), padded - whole, columns - whole);
+}
+
+/// Inputs [column * width, ..) of a row of k inputs -> their tiles. `in`: the first of them.
+static void packTilesOf(KernelBuilder &k, Value out, Value row, Value in, Value column, int64_t width,
+                        int64_t inputs, int64_t rows) {
+  Value group = k.div(row, kTileRowGroup), within = k.mul(k.rem(row, kTileRowGroup), kTileBytes / kTileRows);
+  for (int64_t i = 0; i < width; i += kTileK) {
+    Value first = k.add(k.mul(column, width), i), inBlock = k.rem(first, kTileBlockK);
+    Value block = k.sub(first, inBlock), columns = k.mins(k.c(kTileBlockK), k.sub(k.c(inputs), block));
+    Value to = k.add(k.mul(block, rows * 2), k.mul(group, k.mul(columns, kTileRowGroup * 2)));
+    to = k.add(k.add(to, k.mul(inBlock, 2 * kTileBytes / kTileK)), within);
+    auto half = [&](int64_t at) { return k.load(k.vec(k.f32()), k.at(in, (i + at) * 4)); };
+    k.store(AmxTiles(k).narrow(half(0), half(kLanes)), k.at(out, to), 64);
+  }
+}
+
+void emitOp(PhaseEmitter &e, step::PackTileOp op) {
+  KernelBuilder &k = e.k;
+  View to = e.view(op.getDst()), from = e.view(op.getSrc());
+  const step::Place place = step::placeOf(op);
+  const int64_t width = from.width, inputs = width * (place.end - place.begin);
+  e.forRows([&](Value row) {
+    Value in = e.rowOf(from, row);
+    if (op.getAct() == step::Act::BF16T)
+      return packTilesOf(k, to.base, row, in, e.column, width, inputs, step::rowsOf(op.getDst()));
+    Value first = k.mul(e.column, width / kScaleGroup);
+    PackI8 pack{k, e.rowOf(to, row), k.at(in, k.mul(e.column, -width * 4)), inputs};
+    k.loop(first, k.add(first, width / kScaleGroup), 1, [&](Value g) { pack.group(g, Value(), Value()); });
+  });
 }
 
 void emitOp(PhaseEmitter &e, step::PackOp op) {

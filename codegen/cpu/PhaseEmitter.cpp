@@ -57,18 +57,44 @@ LogicalResult PhaseEmitter::emitOp(Operation &op) {
       .Case<step::AddOp, step::MulOp, step::GeluOp, step::CopyOp, step::ScaleOp, step::ScaleByOp,
             step::SoftcapOp, step::PublishOp, step::TakeRowOp, step::NormOp, step::SoftmaxOp,
             step::RopeTableOp, step::RopeOp, step::CacheWriteOp, step::AttentionOp, step::QkOp, step::PvOp,
-            step::EmbedOp, step::TopKOp, step::CombineOp, step::ExpertMatmulOp, step::PackOp, step::MatmulOp>(
-          [&](auto o) {
-            cpu::emitOp(*this, o);
-            return success();
-          })
+            step::EmbedOp, step::TopKOp, step::CombineOp, step::ExpertMatmulOp, step::PackOp,
+            step::PackTileOp, step::MatmulOp>([&](auto o) {
+        cpu::emitOp(*this, o);
+        return success();
+      })
       .Default([](Operation *o) { return o->emitOpError("the CPU emitter has no code for this op"); });
 }
 
+/// Ops on the task's columns that take each row by itself.
+static bool isRowwise(Operation &op) {
+  return isa<step::TileOp, step::AddOp, step::MulOp, step::GeluOp, step::CopyOp, step::ScaleOp,
+             step::ScaleByOp, step::SoftcapOp, step::NormOp, step::RopeOp, step::PackTileOp>(op);
+}
+
+/// Ops of a task of many rows are done row by row where they can be: what one leaves the next still finds in
+/// the first cache.
 LogicalResult PhaseEmitter::emitBlock(Block &block) {
-  for (Operation &op : block)
-    if (failed(emitOp(op)))
+  for (auto op = block.begin(); op != block.end();) {
+    auto end = op;
+    while (!row && !inPrologue && end != block.end() && isRowwise(*end))
+      ++end;
+    if (end == op) {
+      if (failed(emitOp(*op++)))
+        return failure();
+      continue;
+    }
+    LogicalResult result = success();
+    k.loop(k.c(0), liveRows, 1, [&](Value one) {
+      row = one;
+      for (; op != end; ++op)
+        if (failed(emitOp(*op)))
+          result = failure();
+      row = Value();
+    });
+    op = end;
+    if (failed(result))
       return failure();
+  }
   return success();
 }
 

@@ -180,6 +180,7 @@ void emitOp(PhaseEmitter &e, step::CombineOp op);
 void emitOp(PhaseEmitter &e, step::ExpertMatmulOp op);
 // EmitPack.cpp
 void emitOp(PhaseEmitter &e, step::PackOp op);
+void emitOp(PhaseEmitter &e, step::PackTileOp op);
 /// `columns` f32 at `in`, rounded to bf16, into the lines that `row` has in the tiles at `out`, a buffer of
 /// `rows` rows.
 void packTiles(KernelBuilder &k, Value out, Value row, Value in, int64_t columns, int64_t rows);

@@ -77,6 +77,8 @@ void KeyWriter::writeBuffer(Value buffer) {
 static bool dependsOnRows(Operation &op) {
   if (auto pack = dyn_cast<step::PackOp>(op))
     return pack.getAct() == step::Act::BF16T;
+  if (auto pack = dyn_cast<step::PackTileOp>(op))
+    return pack.getAct() == step::Act::BF16T;
   auto matmul = dyn_cast<step::MatmulOp>(op);
   return matmul && matmul.getFormat() == step::Act::BF16T;
 }

@@ -49,8 +49,8 @@ bool Access::isPrivate() const { return buffer && step::isPrivate(buffer); }
 
 bool isTileOp(Operation *op) {
   return isa<AddOp, MulOp, GeluOp, CopyOp, ScaleOp, ScaleByOp, SoftcapOp, NormOp, SoftmaxOp, PublishOp,
-             TakeRowOp, EmbedOp, PackOp, MatmulOp, ExpertMatmulOp, TopKOp, CombineOp, RopeTableOp, RopeOp,
-             CacheWriteOp, AttentionOp, QkOp, PvOp>(op);
+             TakeRowOp, EmbedOp, PackOp, PackTileOp, MatmulOp, ExpertMatmulOp, TopKOp, CombineOp, RopeTableOp,
+             RopeOp, CacheWriteOp, AttentionOp, QkOp, PvOp>(op);
 }
 
 namespace {
@@ -85,6 +85,10 @@ public:
           whole(topK.getSrc(), false);
           whole(topK.getWeights(), true);
           whole(topK.getIndices(), true);
+        })
+        .Case<PackTileOp>([&](auto pack) { // what a task writes is its own, wherever it lies
+          whole(pack.getSrc(), false);
+          heads(pack.getDst(), place.end - place.begin, true);
         })
         .Default([&](Operation *) { // destination first; a tile is a view and touches nothing
           if (!isTileOp(op))

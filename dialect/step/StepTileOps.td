@@ -108,6 +108,19 @@ def Step_PackOp : Step_TileOpBase<"pack"> {
   let arguments = (ins Step_Buf:$dst, Step_F32Buf:$src, Step_Act:$act, DefaultValuedAttr<I64Attr, "1">:$groups);
   let assemblyFormat = "$dst `,` $src `as` $act attr-dict `:` type($dst) `,` type($src)";
 }
+def Step_PackTileOp : Step_TileOpBase<"pack_tile"> {
+  let summary = "pack the columns of a vector that the task has made";
+  let description = [{
+    Column task c holds in src the inputs [c * w, (c + 1) * w) of a vector of K = w * (the column tasks that run it) inputs, and
+    brings them to their place in dst, which all of the tasks together fill as one `pack` of the whole vector would.
+
+    - C1: act is i8 or bf16t; the columns of src are a multiple of 32 and K one of 64
+    - C2: dst is a whole shared buffer with the columns that pack makes of K; bf16t: with a multiple of 32 rows
+    - C3: it stands in the body of a phase that is not by_row
+  }];
+  let arguments = (ins Step_Buf:$dst, Step_F32Buf:$src, Step_Act:$act);
+  let assemblyFormat = "$dst `,` $src `as` $act attr-dict `:` type($dst) `,` type($src)";
+}
 def Step_MatmulOp : Step_TileOpBase<"matmul", [Step_SymbolUser]> {
   let summary = "dst = act @ W[task's columns]^T";
   let description = [{

@@ -45,6 +45,25 @@ LogicalResult PackOp::verify() {
   return verifyPacked(*this, "dst", getDst(), getAct(), columns / groups, groups);
 }
 
+LogicalResult PackTileOp::verify() {
+  if (getAct() != Act::I8 && getAct() != Act::BF16T)
+    return emitOpError() << "packs as " << stringifyAct(getAct()) << ", expected i8 or bf16t";
+  Place place = placeOf(*this);
+  if (place.prologue || place.phase.getByRow())
+    return emitOpError() << "stands in " << (place.prologue ? "a prologue" : "a phase that is by_row")
+                         << ", expected in the body of a phase that is not";
+  if (!isa_and_nonnull<BufferOp>(getDst().getDefiningOp()) || isPrivate(getDst()))
+    return emitOpError() << "dst is " << (isPrivate(getDst()) ? "private" : "a part of a buffer")
+                         << ", expected a whole shared buffer";
+  const int64_t width = columnsOf(getSrc()), tasks = place.end - place.begin;
+  int64_t k;
+  if (width % kScaleGroup != 0 || llvm::MulOverflow(width, tasks, k) || k % kSuperblockK != 0)
+    return emitOpError() << "src has " << width << " columns in " << tasks
+                         << " tasks, expected a multiple of " << kScaleGroup << ", and of " << kSuperblockK
+                         << " in all";
+  return verifyPacked(*this, "dst", getDst(), getAct(), k, 1);
+}
+
 /// The weight's format and experts suit the product.
 static LogicalResult verifyProductWeight(Operation *op, WeightOp weight, Act act, bool experts) {
   Format format = weight.getFormat();

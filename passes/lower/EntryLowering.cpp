@@ -50,6 +50,9 @@ void EntryLowering::adopt(Value result, Value yielded) {
     View same = view->second;
     views[result] = same;
   }
+  for (step::Act act : {step::Act::I8, step::Act::BF16T})
+    if (auto form = packed.find({yielded.getAsOpaquePointer(), act}); form != packed.end())
+      packed[{result.getAsOpaquePointer(), act}] = form->second;
   if (auto kv = kvs.find(yielded); kv != kvs.end()) {
     llvm::StringRef cache = kv->second;
     kvs[result] = cache;

@@ -215,6 +215,46 @@ FailureOr<EntryLowering::Packed> EntryLowering::packInPrologue(Phase &phase,
   return result;
 }
 
+/// Who reads `value`, out of the fusions that yield it too.
+static void addReaders(Value value, Ops &readers) {
+  for (mlir::OpOperand &use : value.getUses())
+    if (llvm::isa<gemma::YieldOp>(use.getOwner()))
+      addReaders(use.getOwner()->getParentOp()->getResult(use.getOperandNumber()), readers);
+    else
+      readers.push_back(use.getOwner());
+}
+
+std::optional<step::Act> EntryLowering::packedByTasks(const Phase &phase, Value value,
+                                                      int64_t columns) const {
+  auto type = llvm::dyn_cast<mlir::RankedTensorType>(value.getType());
+  if (!type || type.getRank() != 2)
+    return std::nullopt;
+  const int64_t count = rowCount(phase.rows), width = type.getDimSize(1);
+  if (count == 1 || columns % kScaleGroup != 0 || width % columns != 0 || width % kSuperblockK != 0)
+    return std::nullopt;
+  Ops readers;
+  addReaders(value, readers);
+  std::optional<step::Act> form;
+  for (mlir::Operation *user : readers) {
+    if (phase.inside.contains(user))
+      continue;
+    auto linear = llvm::dyn_cast<gemma::LinearOp>(user);
+    if (!linear || rowsOf(linear) != phase.rows)
+      return std::nullopt;
+    const step::Act act = info.weights.act(info.weights.format(linear.getWeight()), count);
+    if (form.value_or(act) != act || !isByteAct(act))
+      return std::nullopt;
+    form = act;
+  }
+  return form;
+}
+
+Value EntryLowering::packedBuffer(const Phase &phase, Value value, step::Act act) {
+  Value buffer = shared(phase, phase.name + ".act", actColumns(act, widthOf(value)), builder.getI8Type());
+  packed[{value.getAsOpaquePointer(), act}] = buffer;
+  return buffer;
+}
+
 FailureOr<EntryLowering::Packed> EntryLowering::packInPhase(llvm::ArrayRef<mlir::Operation *> pre,
                                                             llvm::ArrayRef<mlir::Operation *> cores, Value x,
                                                             llvm::ArrayRef<step::Act> acts,

@@ -221,9 +221,29 @@ LogicalResult Scope::emit(mlir::Operation *op) {
   return success();
 }
 
+/// At once: an op behind this one may reuse the task's tile.
+LogicalResult Scope::packResults(mlir::Operation *op) {
+  for (Value result : op->getResults()) {
+    auto form = packedHere.find(result);
+    if (form == packedHere.end())
+      continue;
+    mlir::FailureOr<Value> made = operand(op, result);
+    if (failed(made))
+      return failure();
+    step::PackTileOp::create(b, op->getLoc(), entry.packedBuffer(phase, result, form->second), *made,
+                             form->second);
+  }
+  return success();
+}
+
 LogicalResult Scope::emitAll(llvm::ArrayRef<mlir::Operation *> ops) {
   for (mlir::Operation *op : ops)
-    if (failed(emit(op)))
+    for (Value result : op->getResults())
+      if (kind == Kind::Tile && tile.groups == 1 && entry.isExternal(phase, result))
+        if (std::optional<step::Act> act = entry.packedByTasks(phase, result, tile.columns))
+          packedHere[result] = *act;
+  for (mlir::Operation *op : ops)
+    if (failed(emit(op)) || failed(packResults(op)))
       return failure();
   return success();
 }

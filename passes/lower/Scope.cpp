@@ -54,6 +54,11 @@ mlir::FailureOr<mlir::Value> Scope::operand(mlir::Operation *user, mlir::Value v
   return result;
 }
 
+/// Somebody outside of the phase reads `value`, and not just its packed form.
+bool Scope::isExternal(mlir::Value value) const {
+  return entry.isExternal(phase, value) && !packedHere.contains(value);
+}
+
 /// A private buffer whose last reader is the op that makes `value`, if one of `reusable` lies in such.
 mlir::Value Scope::reuse(mlir::Value value, llvm::ArrayRef<mlir::Value> reusable) {
   for (mlir::Value candidate : reusable) {
@@ -79,7 +84,7 @@ mlir::Value Scope::reuse(mlir::Value value, llvm::ArrayRef<mlir::Value> reusable
 
 /// A new buffer of `columns` for all of a row's `value` (kinds Row and Prologue).
 mlir::Value Scope::place(mlir::Operation *op, mlir::Value value, int64_t columns, mlir::Type element) {
-  bool isPrivate = kind == Kind::Prologue || !entry.isExternal(phase, value);
+  bool isPrivate = kind == Kind::Prologue || !isExternal(value);
   mlir::Value buffer = isPrivate ? entry.makeBuffer(phase, phase.name, 1, columns, element, true)
                                  : entry.shared(phase, nameOf(op), columns, element);
   View view{buffer, 0, 1, 0, entry.widthOf(value)};
@@ -90,7 +95,7 @@ mlir::Value Scope::place(mlir::Operation *op, mlir::Value value, int64_t columns
 mlir::Value Scope::destination(mlir::Operation *op, mlir::Value value, llvm::ArrayRef<mlir::Value> reusable) {
   mlir::Type element = mlir::getElementTypeOrSelf(value.getType());
   const int64_t width = entry.widthOf(value);
-  const bool external = entry.isExternal(phase, value);
+  const bool external = isExternal(value);
   if (kind == Kind::Prologue || !external)
     if (mlir::Value reused = reuse(value, reusable))
       return reused;

@@ -60,7 +60,11 @@ private:
   Phase &phase;
   Kind kind;
   mlir::OpBuilder b;
-  llvm::DenseMap<mlir::Value, mlir::Value> memo; ///< views already made in this region
+  bool isExternal(mlir::Value value) const;
+  mlir::LogicalResult packResults(mlir::Operation *op);
+
+  llvm::MapVector<mlir::Value, step::Act> packedHere; ///< Tile: handed over in packed form only
+  llvm::DenseMap<mlir::Value, mlir::Value> memo;      ///< views already made in this region
 };
 
 } // namespace gemmac::lower

@@ -5,6 +5,7 @@
 #include "dialect/interp/Evaluation.h"
 #include "dialect/interp/step/StepTask.h"
 #include "dialect/step/Layout.h"
+#include "dialect/step/StepAccess.h"
 
 #include <algorithm>
 #include <cmath>
@@ -28,6 +29,16 @@ static void packGroup(const float *x, int64_t n, int8_t *q, float *scale, int32_
   }
 }
 
+/// Group `g` of a row's k inputs, read from `x` -> its bytes, scale and sum in the packed row.
+static void packGroupOf(const float *x, int64_t k, int64_t g, uint8_t *out) {
+  float scale;
+  int32_t sum;
+  packGroup(x, std::clamp<int64_t>(k - g * 32, 0, 32), reinterpret_cast<int8_t *>(out) + g * 32, &scale,
+            &sum);
+  std::memcpy(out + actScaleOffset(k) + 4 * g, &scale, 4);
+  std::memcpy(out + actSumOffset(k) + 4 * g, &sum, 4);
+}
+
 static void packVector(Act act, const float *x, int64_t k, uint8_t *out) {
   int64_t padded = paddedK(k);
   if (act != Act::I8) {
@@ -36,14 +47,8 @@ static void packVector(Act act, const float *x, int64_t k, uint8_t *out) {
       values[i] = i >= k ? 0.0f : act == Act::BF16 ? bf16ToF32(f32ToBF16(x[i])) : x[i];
     return;
   }
-  for (int64_t g = 0; g < padded / 32; ++g) {
-    float scale;
-    int32_t sum;
-    packGroup(x + std::min(k, g * 32), std::clamp<int64_t>(k - g * 32, 0, 32),
-              reinterpret_cast<int8_t *>(out) + g * 32, &scale, &sum);
-    std::memcpy(out + actScaleOffset(k) + 4 * g, &scale, 4);
-    std::memcpy(out + actSumOffset(k) + 4 * g, &sum, 4);
-  }
+  for (int64_t g = 0; g < padded / 32; ++g)
+    packGroupOf(x + std::min(k, g * 32), k, g, out);
 }
 
 /// One row of a buffer of `rows` rows in tiles.
@@ -83,6 +88,26 @@ static llvm::Error evalPack(StepTask &task, step::PackOp op) {
     for (int64_t g = 0; g < groups; ++g)
       packVector(op.getAct(), src.row<float>(r) + g * k, k,
                  dst.row<uint8_t>(r) + g * actRowBytes(op.getAct(), k));
+  return llvm::Error::success();
+}
+
+static llvm::Error evalPackTile(StepTask &task, step::PackTileOp op) {
+  BufferView dst = task.view(op.getDst()), src = task.view(op.getSrc());
+  const step::Place place = step::placeOf(op);
+  const int64_t k = src.columns * (place.end - place.begin), first = task.column * src.columns;
+  for (int64_t r = task.rowBegin; r < task.rowEnd; ++r)
+    for (int64_t i = 0; i < src.columns; i += 32) {
+      const float *x = src.row<float>(r) + i;
+      if (op.getAct() == Act::I8) {
+        packGroupOf(x, k, (first + i) / 32, dst.row<uint8_t>(r));
+        continue;
+      }
+      uint8_t *to = dst.row<uint8_t>(0) + actTileOffset(rowsOf(op.getDst()), k, r, first + i);
+      for (int64_t j = 0; j < kTileK; ++j) {
+        const uint16_t bits = f32ToBF16(x[j]);
+        std::memcpy(to + 2 * j, &bits, 2);
+      }
+    }
   return llvm::Error::success();
 }
 
@@ -147,6 +172,7 @@ static llvm::Error evalExpertMatmul(StepTask &task, step::ExpertMatmulOp op) {
 
 void gemmac::addTileMatmulHandlers(TileHandlerTable &table) {
   table.add<step::PackOp, evalPack>();
+  table.add<step::PackTileOp, evalPackTile>();
   table.add<step::MatmulOp, evalMatmul>();
   table.add<step::ExpertMatmulOp, evalExpertMatmul>();
 }

@@ -120,6 +120,38 @@ TEST_P(RowOps, Norm) {
   }
 }
 
+/// What tasks pack of their columns is what pack makes of the whole rows, byte for byte, from either end.
+void checkPackTile(const std::string &target, const std::string &act, int64_t columns, int64_t width,
+                   int64_t rows) {
+  TestProgram p(Options{64, rows});
+  const int64_t bytes = act == "i8" ? (columns + columns / 4 + 63) / 64 * 64 : 2 * columns;
+  Buffer x = p.buffer("x", rows, columns), whole = p.buffer("whole", rows, bytes, "i8"),
+         parts = p.buffer("parts", rows, bytes, "i8"), mine = p.buffer("mine", rows, width, "f32", true);
+  Buffer from = p.tile("from", x, 0, width, width);
+  p.phase("\"pack\" rows(all) cols(1) by_row do {\n  step.pack " + operands({whole, x}, "", " as " + act) +
+          "\n}");
+  p.phase("\"tasks\" rows(all) cols(" + std::to_string(columns / width) + ") do {\n  " + from.name +
+          "\n  step.copy " + operands({mine, from}) + "\n  step.pack_tile " +
+          operands({parts, mine}, "", " as " + act) + "\n}");
+  p.fill(x, 5);
+  p.compile(target);
+  for (int64_t live : {rows, rows - 1}) {
+    p.run(live, 2);
+    for (int64_t i = 0; i < rows * bytes; ++i)
+      ASSERT_EQ(p.data<char>(parts)[i], p.data<char>(whole)[i])
+          << act << " columns=" << columns << " width=" << width << " live=" << live << " byte " << i;
+  }
+}
+
+TEST_P(RowOps, PackTile) {
+  for (auto [columns, width] : {std::pair(64, 32), std::pair(320, 64), std::pair(192, 96)})
+    checkPackTile(GetParam(), "i8", columns, width, 5);
+  if (GetParam() == kTilesTarget)
+    for (auto [columns, width] :
+         {std::pair(64, 32), std::pair(320, 64), std::pair(576, 96), std::pair(768, 256)})
+      checkPackTile(GetParam(), "bf16t", columns, width, 64);
+}
+
 TEST_P(RowOps, Softmax) {
   for (int64_t columns : {8, 128, 130})
     check("softmax", "", columns, 20, 1e-6, [&](const float *x) {

@@ -141,3 +141,112 @@ step.program @p attributes {context = 40, chunk = 32, batch = 1} {
     }
   }
 }
+
+// -----
+
+// pack_tile_c1
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %a = step.buffer "a" : memref<4x128xi8>
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(1) do {
+      // expected-error @+1 {{'step.pack_tile' op packs as bf16, expected i8 or bf16t}}
+      step.pack_tile %a, %x as bf16 : memref<4x128xi8>, memref<4x64xf32>
+    }
+  }
+}
+
+// -----
+
+// pack_tile_c1_width
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %a = step.buffer "a" : memref<4x192xi8>
+    %y = step.buffer "y" : memref<4x48xf32>
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(2) do {
+      // expected-error @+1 {{'step.pack_tile' op src has 48 columns in 2 tasks, expected a multiple of 32, and of 64 in all}}
+      step.pack_tile %a, %y as i8 : memref<4x192xi8>, memref<4x48xf32>
+    }
+  }
+}
+
+// -----
+
+// pack_tile_c2
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %a = step.buffer "a" : memref<4x128xi8>
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(2) do {
+      // expected-error @+1 {{'step.pack_tile' op dst has 128 columns, expected 192 for 1 packed i8 vectors of 128}}
+      step.pack_tile %a, %x as i8 : memref<4x128xi8>, memref<4x64xf32>
+    }
+  }
+}
+
+// -----
+
+// pack_tile_c2_rows
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %a = step.buffer "a" : memref<4x128xi8>
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(1) do {
+      // expected-error @+1 {{'step.pack_tile' op dst has 4 rows for 1 groups, expected a multiple of 32 shared rows and one group for bf16t activations}}
+      step.pack_tile %a, %x as bf16t : memref<4x128xi8>, memref<4x64xf32>
+    }
+  }
+}
+
+// -----
+
+// pack_tile_c2_private
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %a = step.buffer "a" : memref<4x128xi8, "private">
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(1) do {
+      // expected-error @+1 {{'step.pack_tile' op dst is private, expected a whole shared buffer}}
+      step.pack_tile %a, %x as i8 : memref<4x128xi8, "private">, memref<4x64xf32>
+    }
+  }
+}
+
+// -----
+
+// pack_tile_c3
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %a = step.buffer "a" : memref<4x128xi8>
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(1) by_row do {
+      // expected-error @+1 {{'step.pack_tile' op stands in a phase that is by_row, expected in the body of a phase that is not}}
+      step.pack_tile %a, %x as i8 : memref<4x128xi8>, memref<4x64xf32>
+    }
+  }
+}
