@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define GM_ABI_VERSION 2
+#define GM_ABI_VERSION 3
 #define GM_STREAM_BLOCK (1 << 20) /* bytes that `stream` reads at a time */
 #define GM_PEAKS 3 /* most kinds of arithmetic that are measured */
 #define GM_PEAK_BYTES                                                                                        \
@@ -28,6 +28,7 @@ typedef struct GmStep {
                             ///<     behind the task counter generated code counts what it likes
   int64_t worker;           ///< 56: index of this worker, only for prefetch hints; never for cutting work
   void *pool;               ///< 64: the runtime's
+  int64_t workers;          ///< 72: how many there are, at least 1; only for how many columns a worker takes at a time
 } GmStep;
 
 typedef void (*GmEntry)(const GmStep *step);

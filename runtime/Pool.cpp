@@ -111,6 +111,7 @@ void Pool::work(int worker) {
   GmStep step = proto_;
   step.worker = worker;
   step.pool = this;
+  step.workers = workers_;
   step.scratch += static_cast<uint64_t>(worker) * scratchStride_;
   if (worker != 0)
     note(worker);

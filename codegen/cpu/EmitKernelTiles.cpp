@@ -313,17 +313,31 @@ static step::MatmulOp onlyProduct(step::PhaseOp phase) {
   return tile && tile.getStride() == tile.getWidth() ? product : step::MatmulOp();
 }
 
-int64_t tileTasksAtOnce(step::PhaseOp phase, const SymbolTable &symbols) {
+TasksAtOnce tileTasksAtOnce(step::PhaseOp phase, const SymbolTable &symbols) {
   constexpr int64_t kColumns = 128, kTasks = 12; // wide enough; still enough tasks to share
+  // Activations that the second cache does not hold come from far for every turn: there more columns pay.
+  constexpr int64_t kNearBytes = 1 << 20, kFarColumns = 640;
   step::MatmulOp product = onlyProduct(phase);
   if (!product)
-    return 1;
+    return {};
   auto weight = symbols.lookup<step::WeightOp>(product.getWeight());
   const auto tasks = static_cast<int64_t>(phase.getCols());
   int64_t count = 1;
   while (2 * count * static_cast<int64_t>(weight.getTile()) <= kColumns && tasks / (2 * count) >= kTasks)
     count *= 2;
-  return count;
+  const bool near = step::rowsOf(product.getAct()) * paddedK(weight.getK()) * 2 <= kNearBytes;
+  const int64_t wide = std::min(tasks, kFarColumns / static_cast<int64_t>(weight.getTile()));
+  return {count, near ? count : std::max(count, wide)};
+}
+
+Value tileTasksAtOnce(PhaseEmitter &e, TasksAtOnce atOnce) {
+  constexpr int64_t kTurns = 4; // of each worker: one that is held up leaves the others something to take
+  KernelBuilder &k = e.k;
+  if (atOnce.least == atOnce.most)
+    return k.c(atOnce.most);
+  Value turns = k.mul(e.stepField(Workers, k.i64()), kTurns);
+  Value share = k.div(k.add(k.c(static_cast<int64_t>(e.phase.getCols()) - 1), turns), turns);
+  return k.maxs(k.c(atOnce.least), k.mins(k.c(atOnce.most), share));
 }
 
 int64_t tileMatmulScratch(step::MatmulOp op, const SymbolTable &symbols) {
@@ -331,7 +345,7 @@ int64_t tileMatmulScratch(step::MatmulOp op, const SymbolTable &symbols) {
     return 0;
   auto phase = op->getParentOfType<step::PhaseOp>();
   auto weight = symbols.lookup<step::WeightOp>(op.getWeight());
-  const int64_t columns = static_cast<int64_t>(weight.getTile()) * tileTasksAtOnce(phase, symbols);
+  const int64_t columns = static_cast<int64_t>(weight.getTile()) * tileTasksAtOnce(phase, symbols).most;
   return kTileScratch + step::rowsOf(op.getAct()) * roundUp(columns, 2 * kPanelRows) * 4;
 }
 

@@ -29,7 +29,8 @@ enum StepField : int64_t {
   Positions = 32,
   Rows = 40,
   Counters = 48,
-  Worker = 56
+  Worker = 56,
+  Workers = 72
 };
 
 /// Kernels and tables shared by the phases of a module, made when first asked for.
@@ -204,7 +205,12 @@ struct MatmulArgs {
 };
 /// EmitKernelTiles.cpp: a phase that is nothing but a product of bf16t computes several neighbouring column
 /// tasks at a time, so that activations are read for more columns at once. How many: 1 for other phases.
-int64_t tileTasksAtOnce(step::PhaseOp phase, const mlir::SymbolTable &symbols);
+struct TasksAtOnce {
+  int64_t least = 1, most = 1; ///< more than `least` where the workers still get several turns each
+};
+TasksAtOnce tileTasksAtOnce(step::PhaseOp phase, const mlir::SymbolTable &symbols);
+/// Tasks that a worker of this run takes at a time.
+Value tileTasksAtOnce(PhaseEmitter &e, TasksAtOnce atOnce);
 /// Column tasks [first, first + count) of such a phase.
 void emitTileMatmul(PhaseEmitter &e, step::MatmulOp op, Value first, Value count);
 /// What a block of 256 k of two panels takes as bf16. There are two of them; behind them lie the sums of a

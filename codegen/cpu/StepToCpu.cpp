@@ -136,7 +136,7 @@ SmallVector<Value> EntryEmitter::arguments(step::PhaseOp phase, const PhaseKey &
 void EntryEmitter::prefetch(step::PrefetchOp op, func::FuncOp function) {
   for (Operation *next = op->getNextNode(); next; next = next->getNextNode())
     if (auto phase = dyn_cast<step::PhaseOp>(next)) {
-      if (tileTasksAtOnce(phase, symbols) > 1) // the first tasks are not the workers' first
+      if (tileTasksAtOnce(phase, symbols).most > 1) // the first tasks are not the workers' first
         return;
       break;
     }
@@ -228,7 +228,8 @@ FailureOr<func::FuncOp> ProgramEmitter::phaseFunction(step::PhaseOp phase, const
 /// Task (row,) column as the phase says, or several at a time where the phase is such that they gain by it.
 Tasks tasksOf(PhaseEmitter &e, Value counter, const SymbolTable &symbols, bool tiles, LogicalResult &result) {
   KernelBuilder &k = e.k;
-  const int64_t columns = e.phase.getCols(), atOnce = tileTasksAtOnce(e.phase, symbols);
+  const int64_t columns = e.phase.getCols();
+  const TasksAtOnce atOnce = tileTasksAtOnce(e.phase, symbols);
   if (step::AttentionOp op = tiles ? tileAttention(e.phase, symbols) : step::AttentionOp()) {
     Value groups = k.div(k.add(e.liveRows, kTileRowGroup - 1), kTileRowGroup);
     return {k.mul(groups, columns), [&e, op, columns](Value task) {
@@ -239,13 +240,15 @@ Tasks tasksOf(PhaseEmitter &e, Value counter, const SymbolTable &symbols, bool t
     return emitAttentionPhase(e, op, counter);
   if (step::ExpertMatmulOp op = step::groupedExperts(e.phase))
     return groupedExpertTasks(e, op, symbols, result);
-  if (atOnce > 1)
-    return {k.c((columns + atOnce - 1) / atOnce), [&e, columns, atOnce](Value task) {
+  if (atOnce.most > 1) {
+    Value taken = tileTasksAtOnce(e, atOnce);
+    return {k.div(k.add(k.add(taken, columns), -1), taken), [&e, columns, taken](Value task) {
               KernelBuilder &k = e.k;
-              Value first = k.mul(task, atOnce);
-              Value count = k.mins(k.c(atOnce), k.sub(k.c(columns), first));
+              Value first = k.mul(task, taken);
+              Value count = k.mins(taken, k.sub(k.c(columns), first));
               e.phase.getBody().walk([&](step::MatmulOp op) { emitTileMatmul(e, op, first, count); });
             }};
+  }
   const bool byRow = e.phase.getByRow();
   return {byRow ? k.mul(e.liveRows, columns) : k.c(columns), [&e, &result, byRow, columns](Value task) {
             e.row = byRow ? e.k.div(task, columns) : Value();

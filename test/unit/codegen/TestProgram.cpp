@@ -208,7 +208,7 @@ void TestProgram::run(int64_t rows, int workers, int64_t first, std::vector<int3
     scratch.allocate(static_cast<size_t>(code->scratchBytes) + 64);
     std::memset(scratch.data(), 0xff, scratch.size); // NaN: nobody may rely on what scratch holds
     GmStep step{arena.data(), packed.data(),   scratch.data(), tokens.data(), positions.data(),
-                rows,         counters.data(), worker,         &barrier};
+                rows,         counters.data(), worker,         &barrier,     workers};
     code->entry(&step);
   };
   std::vector<std::thread> threads;
