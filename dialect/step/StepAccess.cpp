@@ -49,8 +49,8 @@ bool Access::isPrivate() const { return buffer && step::isPrivate(buffer); }
 
 bool isTileOp(Operation *op) {
   return isa<AddOp, MulOp, GeluOp, CopyOp, ScaleOp, ScaleByOp, SoftcapOp, NormOp, SoftmaxOp, PublishOp,
-             TakeRowOp, EmbedOp, PackOp, PackTileOp, MatmulOp, ExpertMatmulOp, TopKOp, CombineOp, RopeTableOp,
-             RopeOp, CacheWriteOp, AttentionOp, QkOp, PvOp>(op);
+             TakeRowOp, EmbedOp, PackOp, PackTileOp, MatmulOp, ExpertMatmulOp, TopKOp, SelectTopOp, CombineOp,
+             RopeTableOp, RopeOp, CacheWriteOp, AttentionOp, QkOp, PvOp>(op);
 }
 
 namespace {
@@ -89,6 +89,11 @@ public:
         .Case<PackTileOp>([&](auto pack) { // what a task writes is its own, wherever it lies
           whole(pack.getSrc(), false);
           heads(pack.getDst(), place.end - place.begin, true);
+        })
+        .Case<SelectTopOp>([&](auto select) {
+          whole(select.getSrc(), false);
+          whole(select.getValues(), true);
+          whole(select.getIds(), true);
         })
         .Default([&](Operation *) { // destination first; a tile is a view and touches nothing
           if (!isTileOp(op))
@@ -196,11 +201,18 @@ ExpertMatmulOp groupedExperts(PhaseOp phase) {
 
 SmallVector<PhaseOp> phasesOf(EntryOp entry) { return llvm::to_vector(entry.getOps<PhaseOp>()); }
 
-BufferOp logitsOf(EntryOp entry) {
+SmallVector<BufferOp> yieldedBy(EntryOp entry) {
+  SmallVector<BufferOp> buffers;
   for (YieldOp yield : entry.getOps<YieldOp>())
-    if (yield.getLogits())
-      return bufferOf(yield.getLogits());
-  return nullptr;
+    for (Value value : yield->getOperands())
+      if (BufferOp buffer = bufferOf(value))
+        buffers.push_back(buffer);
+  return buffers;
+}
+
+BufferOp logitsOf(EntryOp entry) {
+  SmallVector<BufferOp> yielded = yieldedBy(entry);
+  return yielded.empty() ? nullptr : yielded.front();
 }
 
 SmallVector<LiveRange> liveRangesOf(EntryOp entry) {
@@ -216,9 +228,9 @@ SmallVector<LiveRange> liveRangesOf(EntryOp entry) {
         it->second.first = now;
       it->second.last = now;
     }
-  if (BufferOp logits = logitsOf(entry)) {
+  for (BufferOp yielded : yieldedBy(entry)) {
     int64_t end = phases.empty() ? 0 : static_cast<int64_t>(phases.size()) - 1;
-    auto [it, isNew] = ranges.try_emplace(logits.getResult());
+    auto [it, isNew] = ranges.try_emplace(yielded.getResult());
     if (isNew)
       it->second.first = end;
     it->second.last = end;

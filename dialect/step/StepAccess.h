@@ -74,8 +74,10 @@ struct LiveRange {
 /// The live ranges of the shared buffers of an entry that anything touches, in the order of the buffers.
 llvm::SmallVector<LiveRange> liveRangesOf(EntryOp entry);
 
-/// The buffer an entry yields; null if it yields none.
+/// The buffer of logits that an entry yields; null if it yields none.
 BufferOp logitsOf(EntryOp entry);
+/// All that it yields: of the largest logits their ids as well.
+llvm::SmallVector<BufferOp> yieldedBy(EntryOp entry);
 
 /// The most bytes of a buffer and the most column tasks of a phase: columns of any task are then far from
 /// wrapping.

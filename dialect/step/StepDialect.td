@@ -37,8 +37,10 @@ class Step_Enum<string name, string what, list<I32EnumAttrCase> cases> : I32Enum
 }
 /// Which rows a phase computes.
 def Step_Rows : Step_Enum<"Rows", "live rows", [I32EnumAttrCase<"All", 0, "all">, I32EnumAttrCase<"Last", 1, "last">]>;
+/// top: of the last row, and of its logits the largest only, with their ids.
 def Step_Logits : Step_Enum<"Logits", "rows whose logits an entry yields",
-    [I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Last", 1, "last">, I32EnumAttrCase<"All", 2, "all">]>;
+    [I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Last", 1, "last">, I32EnumAttrCase<"All", 2, "all">,
+     I32EnumAttrCase<"Top", 3, "top">]>;
 /// Activations inside matmuls. bf16 is held as f32 rounded to bf16; i8 has an f32 scale and an i32 sum per 32 elements.
 /// bf16t: bf16 in tiles of 16 rows x 32 k, for matrix units.
 def Step_Act : Step_Enum<"Act", "activation format inside a product",
@@ -61,5 +63,6 @@ def Step_Which : Step_Enum<"Which", "half of a cache", [I32EnumAttrCase<"K", 0, 
 /// A buffer or a tile of one: [rows, columns] (or [rows, bytes] for i8 activations).
 def Step_Buf : MemRefRankOf<[F32, I8, I32], [2]>;
 def Step_F32Buf : MemRefRankOf<[F32], [2]>;
+def Step_I32Buf : MemRefRankOf<[I32], [2]>;
 
 #endif

@@ -89,7 +89,8 @@ def Step_EntryOp : Step_Op<"entry", [Symbol, HasParent<"ProgramOp">, NoRegionArg
 
     - C1: rows and batch positive, rows at least batch
     - C2: the body holds buffers, phases, barriers, prefetches and one yield; phases are separated by barriers
-    - C3: yields one shared buffer, of `batch` rows if logits is last and of `rows` if all; none if logits is none
+    - C3: yields one shared buffer, of `batch` rows if logits is last and of `rows` if all; none if logits is none; if top,
+      two: the values and the ids of one step.select_top
     - C4: shared buffers that are live at the same time do not overlap (once offsets are set)
     - C5: the columns that are read of a buffer were written before: of a shared one by earlier phases or earlier in the same
       task, of a private one by the same phase's prologue or earlier in the same task; all columns of the logits are written
@@ -102,10 +103,16 @@ def Step_EntryOp : Step_Op<"entry", [Symbol, HasParent<"ProgramOp">, NoRegionArg
   let hasRegionVerifier = 1;
 }
 def Step_YieldOp : Step_Op<"yield", [Terminator, Pure, ParentOneOf<["EntryOp"]>]> {
-  let summary = "ends an entry; names the logits";
-  let arguments = (ins Optional<Step_F32Buf>:$logits);
-  let assemblyFormat = "attr-dict ($logits^ `:` type($logits))?";
+  let summary = "ends an entry; names the logits, and of the largest ones the ids";
+  let description = "Nothing, the logits, or the largest logits and their ids.";
+  let arguments = (ins Variadic<AnyTypeOf<[Step_F32Buf, Step_I32Buf]>>:$buffers);
+  let assemblyFormat = "attr-dict ($buffers^ `:` type($buffers))?";
   let builders = [OpBuilder<(ins), [{ (void)$_builder; (void)$_state; }]>];
+  let extraClassDeclaration = [{
+    /// Null where there are none.
+    ::mlir::Value getLogits() { return getBuffers().empty() ? ::mlir::Value() : getBuffers().front(); }
+    ::mlir::Value getIds() { return getBuffers().size() < 2 ? ::mlir::Value() : getBuffers()[1]; }
+  }];
 }
 def Step_BufferOp : Step_Op<"buffer", [HasParent<"EntryOp">, MemoryEffects<[MemAlloc]>,
     DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
@@ -158,6 +165,7 @@ def Step_PhaseOp : Step_Op<"phase", [HasParent<"EntryOp">, NoRegionArguments, No
     - C5: the regions and those of their cases hold tiles, cases and tile ops only, whose buffers are buffers of the entry
       or tiles of them
     - C6: an op reads columns that it writes only elementwise (or by group: norm, rope, softmax) and in the same tile
+    - C7: it holds at most one select_top, whose values and ids no other op of it touches
   }];
   let arguments = (ins StrAttr:$name, Step_Rows:$rows, I64Attr:$cols, UnitAttr:$by_row,
       DefaultValuedAttr<I64Attr, "0">:$bytes, DefaultValuedAttr<I64Attr, "0">:$flops,

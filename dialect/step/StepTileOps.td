@@ -168,6 +168,24 @@ def Step_TopKOp : Step_TileOpBase<"top_k", [Step_SymbolUser]> {
   let arguments = (ins Step_F32Buf:$weights, MemRefRankOf<[I32], [2]>:$indices, Step_F32Buf:$src, I64Attr:$k, OptionalAttr<FlatSymbolRefAttr>:$scale);
   let assemblyFormat = "$weights `,` $indices `,` $src (`,` $scale^)? attr-dict `:` type($weights) `,` type($indices) `,` type($src)";
 }
+def Step_SelectTopOp : Step_TileOpBase<"select_top"> {
+  let summary = "values, ids = the largest of all columns that the phase's tasks have as src, once it is done";
+  let description = [{
+    Of one row: column j of column task c's src has the id c * (columns of src) + j, and ids below `columns` count; behind
+    them is padding. values and ids take the k = (columns of values) largest, in descending order, ties to the lower id (0
+    and -0 are equal). What is not above minus infinity, NaN too, is never taken: where fewer than k are left, the rest of
+    values is minus infinity and of ids -1.
+
+    The one op whose result is that of all tasks together. The order is total, so it does not depend on who computed which
+    task, nor on how the selection is cut.
+
+    - C1: values and ids are whole shared buffers of the same columns, at most `columns`
+    - C2: the tasks' src hold `columns` columns, and those of all tasks but the last fewer
+    - C3: it stands in the body of a phase that is not by_row and has one live row, and in no case
+  }];
+  let arguments = (ins Step_F32Buf:$values, Step_I32Buf:$ids, Step_F32Buf:$src, I64Attr:$columns);
+  let assemblyFormat = "$values `,` $ids `,` $src attr-dict `:` type($values) `,` type($ids) `,` type($src)";
+}
 def Step_CombineOp : Step_TileOpBase<"combine"> {
   let summary = "dst = sum over slots s of weights[s] * src[s * C ... + C)";
   let description = "- C1: src has (columns of weights) * (columns of dst) columns";

@@ -31,18 +31,38 @@ static LogicalResult verifyOrder(EntryOp entry) {
   return success();
 }
 
+/// C3 of logits(top): what one select_top of the entry makes.
+static LogicalResult verifyTop(EntryOp entry, YieldOp yield) {
+  bool found = false;
+  entry.walk(
+      [&](SelectTopOp op) { found |= op.getValues() == yield.getLogits() && op.getIds() == yield.getIds(); });
+  if (found)
+    return success();
+  return yield.emitOpError() << "yields buffers " << bufferName(yield.getLogits()) << " and "
+                             << bufferName(yield.getIds())
+                             << ", expected the values and the ids of one step.select_top";
+}
+
 /// C3
 static LogicalResult verifyLogits(EntryOp entry) {
   auto yield = cast<YieldOp>(entry.getBody().front().getTerminator());
   Logits kind = entry.getLogits();
   Value logits = yield.getLogits();
-  if ((kind != Logits::None) != bool(logits))
-    return yield.emitOpError() << "yields " << (logits ? 1 : 0) << " buffers, expected " << (logits ? 0 : 1)
-                               << " for logits(" << stringifyLogits(kind) << ")";
-  if (!logits)
+  const size_t expectedBuffers = kind == Logits::None ? 0 : kind == Logits::Top ? 2 : 1;
+  if (yield.getBuffers().size() != expectedBuffers)
+    return yield.emitOpError() << "yields " << yield.getBuffers().size() << " buffers, expected "
+                               << expectedBuffers << " for logits(" << stringifyLogits(kind) << ")";
+  for (Value value : yield->getOperands())
+    if (!value.getDefiningOp<BufferOp>() || isPrivate(value))
+      return yield.emitOpError() << "yields a value that is no shared step.buffer, expected one";
+  if (kind == Logits::None)
     return success();
-  if (!logits.getDefiningOp<BufferOp>() || isPrivate(logits))
-    return yield.emitOpError() << "yields a value that is no shared step.buffer, expected one";
+  if (kind == Logits::Top)
+    return verifyTop(entry, yield);
+  if (!isa<Float32Type>(cast<MemRefType>(logits.getType()).getElementType()))
+    return yield.emitOpError() << "yields buffer " << bufferName(logits) << " of "
+                               << cast<MemRefType>(logits.getType()).getElementType()
+                               << ", expected logits of f32";
   int64_t expected = kind == Logits::All ? entry.getRows() : entry.getBatch();
   if (rowsOf(logits) == expected)
     return success();

@@ -77,7 +77,8 @@ public:
         return failure();
     accesses = accessesOf(phase);
     return success(succeeded(checkPrologue()) && succeeded(checkRows()) && succeeded(checkInPlace()) &&
-                   succeeded(checkCaches()) && succeeded(checkTasks()) && succeeded(checkPrologueReads()));
+                   succeeded(checkCaches()) && succeeded(checkSelection()) && succeeded(checkTasks()) &&
+                   succeeded(checkPrologueReads()));
   }
 
 private:
@@ -220,6 +221,31 @@ private:
     return success();
   }
 
+  /// C7. What is selected is there once all tasks are done, and no task may look at it before.
+  LogicalResult checkSelection() {
+    Operation *first = nullptr;
+    for (const Access &write : accesses) {
+      if (!write.write || !isa<SelectTopOp>(write.op))
+        continue;
+      if (first && first != write.op) {
+        InFlightDiagnostic diagnostic = write.op->emitOpError()
+                                        << "is the second one of its phase, expected at most one";
+        diagnostic.attachNote(first->getLoc()) << "first one is here";
+        return failure();
+      }
+      first = write.op;
+      for (const Access &other : accesses)
+        if (other.op != write.op && other.buffer == write.buffer) {
+          InFlightDiagnostic diagnostic = write.op->emitOpError()
+                                          << "selects into buffer " << bufferName(write.buffer)
+                                          << ", expected one that no other op of the phase touches";
+          diagnostic.attachNote(other.op->getLoc()) << (other.write ? "written here" : "read here");
+          return failure();
+        }
+    }
+    return success();
+  }
+
   /// C2 for what the body writes: of shared memory, and of private memory that outlives a task.
   LogicalResult checkTasks() {
     for (const Access &write : accesses) {
@@ -227,6 +253,8 @@ private:
         continue;
       for (const Access &other : accesses) {
         if (other.place.prologue || !sameObject(write, other))
+          continue;
+        if (isa<SelectTopOp>(write.op)) // tasks share its result, see checkSelection()
           continue;
         if (std::optional<Race> race = findRace(write, other))
           return report(write, other, *race);

@@ -101,6 +101,33 @@ LogicalResult TopKOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return getScaleAttr() ? verifyVec(*this, symbols, getScaleAttr(), "scale", columnsOf(getSrc())) : success();
 }
 
+LogicalResult SelectTopOp::verify() {
+  const Place place = placeOf(*this);
+  PhaseOp phase = place.phase;
+  if (place.prologue || (*this)->getParentOp() != phase)
+    return emitOpError() << "stands in a " << (place.prologue ? "prologue" : "case")
+                         << ", expected in the body of a phase";
+  auto entry = cast<EntryOp>(phase->getParentOp());
+  const int64_t live = phase.getRows() == Rows::All ? entry.getRows() : entry.getBatch();
+  if (phase.getByRow() || live != 1)
+    return emitOpError() << "stands in a " << (phase.getByRow() ? "by_row " : "") << "phase of " << live
+                         << " live rows, expected one of 1 that is not by_row";
+  for (auto [name, value] : {std::pair<StringRef, Value>("values", getValues()), {"ids", getIds()}})
+    if (!value.getDefiningOp<BufferOp>() || isPrivate(value))
+      return emitOpError() << name << " is no whole shared buffer, expected one";
+  const int64_t columns = getColumns(), k = columnsOf(getValues()), width = columnsOf(getSrc());
+  const int64_t tasks = phase.getCols();
+  if (failed(verifyColumns(*this, "ids", getIds(), "columns of values", k)))
+    return failure();
+  if (k > columns)
+    return emitOpError() << "selects " << k << " of " << columns << " columns, expected at most all";
+  if (columns > INT32_MAX || width < columns / tasks + (columns % tasks != 0) ||
+      (tasks > 1 && width >= columns / (tasks - 1) + (columns % (tasks - 1) != 0)))
+    return emitOpError() << "columns is " << columns << " and each of " << tasks << " tasks has " << width
+                         << ", expected all tasks to hold them and the last one to be needed";
+  return success();
+}
+
 LogicalResult CombineOp::verify() {
   int64_t slots = columnsOf(getWeights()), columns = columnsOf(getDst()), expected;
   if (llvm::MulOverflow(slots, columns, expected))

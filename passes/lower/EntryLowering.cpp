@@ -109,7 +109,7 @@ LogicalResult EntryLowering::lowerRun(llvm::ArrayRef<mlir::Operation *> ops, llv
 
 LogicalResult EntryLowering::finish(mlir::func::ReturnOp op) {
   if (entry.getLogits() == step::Logits::None) {
-    step::YieldOp::create(builder, op.getLoc(), Value());
+    step::YieldOp::create(builder, op.getLoc());
     return success();
   }
   if (op.getNumOperands() != 1)

@@ -154,6 +154,7 @@ private:
             [&](auto op) { each(8 * columns(op.getDst())); })
         .Case([&](step::SoftmaxOp op) { each(5 * columns(op.getDst())); })
         .Case([&](step::RopeOp op) { each(3 * columns(op.getDst())); })
+        .Case([&](step::SelectTopOp op) { each(columns(op.getSrc())); })
         .Case([&](step::CombineOp op) { each(2 * columns(op.getSrc())); })
         .Case<step::AddOp, step::MulOp, step::ScaleOp>([&](auto op) { each(columns(op.getDst())); })
         .Default([](mlir::Operation *) {}); // copies, packing, cache writes: bytes only

@@ -46,6 +46,7 @@ struct StepInterpreter::State {
     addTileRowsHandlers(table);
     addTileMatmulHandlers(table);
     addTileMoeHandlers(table);
+    addTileSelectHandlers(table);
     addTileRopeHandlers(table);
     addTileAttentionHandlers(table);
   }
@@ -63,6 +64,7 @@ struct StepInterpreter::State {
   Observer observer;
   std::mt19937_64 random;
   bool reserved = false;
+  std::vector<int32_t> ids; ///< of the last run's logits, where they are the largest
 };
 
 StepInterpreter::StepInterpreter(step::ProgramOp program, mlir::ModuleOp module, const TensorSource *source,
@@ -72,6 +74,8 @@ StepInterpreter::StepInterpreter(step::ProgramOp program, mlir::ModuleOp module,
 }
 
 StepInterpreter::~StepInterpreter() = default;
+
+llvm::ArrayRef<int32_t> StepInterpreter::ids() const { return state->ids; }
 
 void StepInterpreter::setObserver(Observer observer) { state->observer = std::move(observer); }
 
@@ -157,6 +161,7 @@ llvm::Error StepInterpreter::State::runPhase(const StepCall &call, step::PhaseOp
     prepared[static_cast<size_t>(task.worker)] = true;
     for (step::BufferOp buffer : buffers.fresh)
       memory.poison(buffer, task.worker);
+    task.firstTask = i == 0;
     task.column = order[i] % cols;
     task.rowBegin = phase.getByRow() ? order[i] / cols : 0;
     task.rowEnd = phase.getByRow() ? task.rowBegin + 1 : rows;
@@ -231,6 +236,7 @@ llvm::Expected<std::vector<float>> StepInterpreter::run(llvm::StringRef name, ll
   StepCall call{tokens, positions, seq.empty() ? llvm::ArrayRef<int32_t>(zeros) : seq, {}};
   if (llvm::Error error = checkCall(call, entry, static_cast<int64_t>(state->program.getContext())))
     return error;
+  state->ids.clear();
   if (!state->reserved)
     if (llvm::Error error = state->memory.reserve())
       return error;
@@ -248,6 +254,10 @@ llvm::Expected<std::vector<float>> StepInterpreter::run(llvm::StringRef name, ll
   if (!logits)
     return std::vector<float>();
   size_t rows = entry.getLogits() == step::Logits::All ? tokens.size() : call.last.size();
+  if (entry.getLogits() == step::Logits::Top) {
+    step::BufferOp ids = step::yieldedBy(entry).back();
+    state->ids = contents(state->memory.buffer(ids, 0), ids.getResult().getType(), 1).i32;
+  }
   return contents(state->memory.buffer(logits, 0), logits.getResult().getType(), static_cast<int64_t>(rows))
       .f32;
 }

@@ -48,6 +48,10 @@ public:
   llvm::Expected<std::vector<float>> run(llvm::StringRef entry, llvm::ArrayRef<int32_t> tokens,
                                          llvm::ArrayRef<int32_t> positions, llvm::ArrayRef<int32_t> seq = {});
 
+  /// The ids of the logits that the last run of an entry of logits(top) returned, -1 where there are no more;
+  /// empty after others.
+  llvm::ArrayRef<int32_t> ids() const;
+
 private:
   struct State;
   std::unique_ptr<State> state;

@@ -27,6 +27,7 @@ void addTileElementwiseHandlers(TileHandlerTable &table);
 void addTileRowsHandlers(TileHandlerTable &table);
 void addTileMatmulHandlers(TileHandlerTable &table);
 void addTileMoeHandlers(TileHandlerTable &table);
+void addTileSelectHandlers(TileHandlerTable &table);
 void addTileRopeHandlers(TileHandlerTable &table);
 void addTileAttentionHandlers(TileHandlerTable &table);
 
@@ -70,6 +71,7 @@ public:
   int64_t column = 0;               ///< counts from the begin of the case that is running
   int64_t rowBegin = 0, rowEnd = 0; ///< live rows of this task
   bool publishes = false;           ///< the one prologue whose publish counts
+  bool firstTask = false;           ///< no task of the phase has run before
 };
 
 } // namespace gemmac

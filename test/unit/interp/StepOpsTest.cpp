@@ -44,6 +44,36 @@ TEST_F(StepOps, Norm) {
              {2.5455844f, 2.2627417f, -3, 2});
 }
 
+/// Two tasks of three columns, of which five count: the larger first, of equal ones the lower id, whatever
+/// order the tasks run in; -1 where there are no more.
+TEST_F(StepOps, SelectTop) {
+  for (auto [k, values, ids] :
+       {std::tuple<size_t, std::vector<float>, std::vector<int32_t>>(3, {14, 8, 8}, {3, 0, 4}),
+        {5, {14, 8, 8, 0, kMasked}, {3, 0, 4, 2, -1}}}) {
+    const std::string v = "memref<1x" + std::to_string(k) + "xf32>",
+                      i = "memref<1x" + std::to_string(k) + "xi32>";
+    loadStep(
+        {{4, -3e38f, 0, 7, 4, 9}, {1, 1, 1, 1, 1, 1}}, "", "",
+        "%l = step.buffer \"l\" : memref<1x6xf32>\n%v = step.buffer \"v\" : " + v +
+            "\n%i = step.buffer \"i\" : " + i +
+            "\nstep.phase \"take\" rows(last) cols(1) by_row do {\n"
+            "step.take_row %l, %x : memref<1x6xf32>, memref<4x6xf32>\n"
+            "step.scale %l, %l {factor = 2.0 : f64} : memref<1x6xf32>, memref<1x6xf32>\n}\nstep.barrier\n"
+            "step.phase \"top\" rows(last) cols(2) do {\n"
+            "%t = step.tile %l {offset = 0 : i64, stride = 3 : i64, width = 3 : i64} : memref<1x6xf32> -> "
+            "memref<1x3xf32>\n"
+            "step.select_top %v, %i, %t {columns = 5 : i64} : " +
+            v + ", " + i + ", memref<1x3xf32>\n}\n");
+    for (TaskOrder order : {TaskOrder::Ascending, TaskOrder::Descending}) {
+      StepRunOptions options;
+      options.order = order;
+      ASSERT_EQ(run({1, 0}, 0, options), "ok");
+      EXPECT_EQ(buffers["v"].f32, values);
+      EXPECT_EQ(buffers["i"].i32, ids);
+    }
+  }
+}
+
 TEST_F(StepOps, EmbedScalesAndRefuses) {
   loadStep({{1, 2}, {3, 4}}, "", "",
            "%y = step.buffer \"y\" : memref<4x2xf32>\n"
