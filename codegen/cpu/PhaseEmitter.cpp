@@ -57,8 +57,8 @@ LogicalResult PhaseEmitter::emitOp(Operation &op) {
       .Case<step::AddOp, step::MulOp, step::GeluOp, step::CopyOp, step::ScaleOp, step::ScaleByOp,
             step::SoftcapOp, step::PublishOp, step::TakeRowOp, step::NormOp, step::SoftmaxOp,
             step::RopeTableOp, step::RopeOp, step::CacheWriteOp, step::AttentionOp, step::QkOp, step::PvOp,
-            step::EmbedOp, step::TopKOp, step::CombineOp, step::ExpertMatmulOp, step::PackOp,
-            step::PackTileOp, step::MatmulOp>([&](auto o) {
+            step::EmbedOp, step::TopKOp, step::SelectTopOp, step::CombineOp, step::ExpertMatmulOp,
+            step::PackOp, step::PackTileOp, step::MatmulOp>([&](auto o) {
         cpu::emitOp(*this, o);
         return success();
       })

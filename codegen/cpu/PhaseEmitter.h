@@ -45,6 +45,11 @@ public:
   /// The same for bf16t activations, on a matrix unit: (act, rows of its buffer, weights, dst, dst row bytes,
   /// live rows, superblocks, panels, private memory: tileMatmulScratch()).
   mlir::func::FuncOp tileMatmul(step::Format format);
+  /// EmitTop.cpp: (values, ids, length, how many are wanted, selection, its values, its ids) puts the largest
+  /// of a list into that of a selection, which may be the same.
+  mlir::func::FuncOp keepLargest();
+  /// (selection, its values, its ids, length of values and ids, values, ids): its list in descending order.
+  mlir::func::FuncOp sortSelection();
   /// A constant table of f32; returns its symbol.
   std::string table(llvm::ArrayRef<float> values);
   /// (GmStep, weights, bytes per task, tasks, bytes): prefetches the start of the task that this worker is
@@ -179,6 +184,17 @@ void emitOp(PhaseEmitter &e, step::EmbedOp op);
 void emitOp(PhaseEmitter &e, step::TopKOp op);
 void emitOp(PhaseEmitter &e, step::CombineOp op);
 void emitOp(PhaseEmitter &e, step::ExpertMatmulOp op);
+// EmitTop.cpp
+/// The selection of a phase, or null.
+step::SelectTopOp selectionOf(step::PhaseOp phase);
+/// Private memory that a worker's selection takes, and memory behind the arena's plan that all of them share.
+int64_t selectionScratch(step::SelectTopOp op);
+int64_t selectionArena(step::SelectTopOp op);
+/// Before a worker's first task, and behind its last one. `counter`: the phase's line of counters.
+void beginSelection(PhaseEmitter &e);
+void endSelection(PhaseEmitter &e, step::SelectTopOp op, Value counter);
+/// A task's columns into the worker's selection.
+void emitOp(PhaseEmitter &e, step::SelectTopOp op);
 // EmitPack.cpp
 void emitOp(PhaseEmitter &e, step::PackOp op);
 void emitOp(PhaseEmitter &e, step::PackTileOp op);

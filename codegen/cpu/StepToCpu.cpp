@@ -258,6 +258,17 @@ Tasks tasksOf(PhaseEmitter &e, Value counter, const SymbolTable &symbols, bool t
           }};
 }
 
+/// The loop's test and its body: a task, and the claim of the next one.
+void emitClaimBody(KernelBuilder &k, scf::WhileOp loop, const Tasks &tasks, function_ref<Value()> claim) {
+  OpBuilder &b = k.builder();
+  Block *before = b.createBlock(&loop.getBefore(), {}, {k.i64()}, {k.location()});
+  scf::ConditionOp::create(b, k.location(), k.lt(before->getArgument(0), tasks.count),
+                           before->getArguments());
+  Block *after = b.createBlock(&loop.getAfter(), {}, {k.i64()}, {k.location()});
+  tasks.body(after->getArgument(0));
+  scf::YieldOp::create(b, k.location(), ValueRange{claim()});
+}
+
 /// t = claim(); if any is left, prologue; while (t < tasks) { body(t); t = claim(); }
 void emitClaimLoop(PhaseEmitter &e, Value counter, const Tasks &tasks, LogicalResult &result) {
   KernelBuilder &k = e.k;
@@ -275,14 +286,16 @@ void emitClaimLoop(PhaseEmitter &e, Value counter, const Tasks &tasks, LogicalRe
       result = e.emitBlock(e.phase.getPrologue().front());
       e.inPrologue = false;
     });
+  step::SelectTopOp selection = selectionOf(e.phase);
+  if (selection)
+    beginSelection(e);
   auto loop = scf::WhileOp::create(b, k.location(), TypeRange{k.i64()}, ValueRange{first});
-  OpBuilder::InsertionGuard guard(b);
-  Block *before = b.createBlock(&loop.getBefore(), {}, {k.i64()}, {k.location()});
-  scf::ConditionOp::create(b, k.location(), k.lt(before->getArgument(0), tasks.count),
-                           before->getArguments());
-  Block *after = b.createBlock(&loop.getAfter(), {}, {k.i64()}, {k.location()});
-  tasks.body(after->getArgument(0));
-  scf::YieldOp::create(b, k.location(), ValueRange{claim()});
+  {
+    OpBuilder::InsertionGuard guard(b);
+    emitClaimBody(k, loop, tasks, claim);
+  }
+  if (selection)
+    endSelection(e, selection, counter);
 }
 
 LogicalResult ProgramEmitter::fillPhase(PhaseEmitter &e, func::FuncOp function, const PhaseKey &key) {
@@ -364,6 +377,7 @@ int64_t emitterExtraScratch(step::ProgramOp program) {
   program.walk([&](step::MatmulOp op) { bytes = std::max(bytes, cpu::tileMatmulScratch(op, symbols)); });
   program.walk(
       [&](step::ExpertMatmulOp op) { bytes = std::max(bytes, cpu::groupedExpertScratch(op, symbols)); });
+  program.walk([&](step::SelectTopOp op) { bytes = std::max(bytes, cpu::selectionScratch(op)); });
   program.walk([&](step::AttentionOp op) {
     bytes = std::max(bytes, cpu::attentionScratch(op));
     if (tiles)
@@ -378,6 +392,7 @@ int64_t totalArenaBytes(step::ProgramOp program) {
   program.walk([&](step::AttentionOp op) {
     parts = std::max(parts, cpu::attentionParts(op, symbols.lookup<step::CacheOp>(op.getCache())));
   });
+  program.walk([&](step::SelectTopOp op) { parts = std::max(parts, cpu::selectionArena(op)); });
   return roundUp(program.getArenaBytes().value_or(0), kAlign) + parts;
 }
 
