@@ -81,8 +81,11 @@ static Object describeEntry(step::EntryOp entry, step::ProgramOp program, Object
     result["logits"] = static_cast<int64_t>(*buffer.getOffset());
     result["stride"] = mlir::cast<mlir::MemRefType>(buffer.getResult().getType()).getShape()[1];
   }
-  if (entry.getSymName() == "decode" || entry.getSymName() == "prefill_none") {
-    const std::string prefix = entry.getSymName() == "decode" ? "" : "prefill_";
+  if (yield.getIds())
+    result["ids"] = static_cast<int64_t>(*yield.getIds().getDefiningOp<step::BufferOp>().getOffset());
+  const bool decodes = entry.getSymName().starts_with("decode"); // the later one of two counts
+  if (decodes || entry.getSymName() == "prefill_none") {
+    const std::string prefix = decodes ? "" : "prefill_";
     manifest[prefix + "phases"] = std::move(names);
     manifest[prefix + "phase_bytes"] = std::move(bytes);
     manifest[prefix + "phase_flops"] = std::move(flops);
@@ -213,7 +216,7 @@ static llvm::Constant *modelConstant(llvm::Module &module, const TargetCode &cod
     fields.push_back(
         llvm::Function::Create(entryType, llvm::GlobalValue::ExternalLinkage, name + code.suffix, module));
   };
-  for (const char *name : {"decode", "prefill_none", "prefill_last", "prefill_all"}) {
+  for (const char *name : {"decode", "prefill_none", "prefill_last", "prefill_all", "decode_top"}) {
     if (llvm::any_of(step::ProgramOp(code.program).getOps<step::EntryOp>(),
                      [&](step::EntryOp entry) { return entry.getSymName() == name; }))
       function(std::string("gm_entry_") + name);
@@ -223,7 +226,7 @@ static llvm::Constant *modelConstant(llvm::Module &module, const TargetCode &cod
   function(kStreamSymbol);
   for (const Peak &peak : peaksOf(code.target))
     function(peak.symbol);
-  while (fields.size() < 8 + GM_PEAKS) // version, manifest, its size, four entries, stream
+  while (fields.size() < 9 + GM_PEAKS) // version, manifest, its size, five entries, stream
     fields.push_back(llvm::ConstantPointerNull::get(pointer));
   return llvm::ConstantStruct::getAnon(context, fields);
 }

@@ -21,6 +21,7 @@ static constexpr FuseInfo kTable[] = {
     {Fuse::Residual, "residual", "post-norm, residual sum and layer scalar in one phase"},
     {Fuse::Norm, "norm",
      "norm, and the residual sum before it, in the prologue of the product that reads it"},
+    {Fuse::Top, "top", "the largest logits selected where they are made, for sampling that needs no others"},
 };
 
 llvm::ArrayRef<FuseInfo> gemmac::fuseTable() { return kTable; }

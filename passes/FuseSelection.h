@@ -22,7 +22,8 @@ enum class Fuse : uint8_t {
   Ple,
   Softcap,
   Residual,
-  Norm
+  Norm,
+  Top
 };
 
 struct FuseInfo {

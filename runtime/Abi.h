@@ -47,6 +47,7 @@ typedef struct GmModel {
   GmEntry prefill_none;    ///< no logits (inner chunks of a prompt)
   GmEntry prefill_last;    ///< logits of the last row
   GmEntry prefill_all;     ///< logits of every row
+  GmEntry decode_top;      ///< rows == 1, the largest logits of that row and their ids
   GmEntry stream;          ///< reads the first `rows` blocks of the weights, claimed from the first counter; the
                            ///< sum of their words is added to those in the first vector of scratch
   GmEntry peaks[GM_PEAKS]; ///< as manifest "peaks": `rows` runs of a loop of products on the operands in
@@ -76,6 +77,8 @@ extern const GmModels gm_models;
  *  "entries": {"decode": {"rows": 1, "logits": OFFSET, "stride": FLOATS, "phases": N},
  *              "prefill_none": {"rows": 128, "phases": N}, "prefill_last": {..}, "prefill_all": {..}},
  *       // "logits": byte offset in the arena of f32 [rows or 1][stride], of which the first "vocab" count
+ *       // "decode_top", optional: {"rows": 1, "logits": OFFSET, "ids": OFFSET, "stride": K, "phases": N}, f32 [K]
+ *       // in descending order, ties by ascending id, and i32 [K]; minus infinity and -1 where there are no more
  *  "softcap": 30.0 | null,
  *  "bos": 2, "pad": 0, "placeholders": [2043,..],  // ids that embed as pad
  *  "eos": [1,106,50], "suppress": [], "has_template": true,
@@ -84,7 +87,7 @@ extern const GmModels gm_models;
  *  "fusions": ["norm",..], "glibc": "2.34", "notes": [..],
  *  "plan": {"activations": BYTES, "kv": BYTES, "scratch": BYTES,
  *           "caches": [{"name":..,"slots":..,"window":..,"bytes":..}]},
- *  "phases": [".."],      // of decode, in order, one barrier after each; "layers.<n>.<kind>" in layers
+ *  "phases": [".."],      // of decode_top, or else decode, in order, one barrier after each; "layers.<n>.<kind>" in layers
  *  "phase_bytes": [..], "phase_flops": [..]   // optional, as long as "phases": bench --phases
  *  "phase_positions": [..]  // optional: 0, or of an attention the positions that its bytes and flops are for
  *  "phase_work": ["product","attention",..], "phase_tasks": [..]  // optional: for predicted times

@@ -54,8 +54,17 @@ std::string BenchRow::name() const {
   return depth ? cat(s, " @ d", depth) : s;
 }
 
+/// A decode step as `run` makes it, unless its sampling looks at all logits.
+static void decodeStep(Session &session, const Manifest &m, int32_t id) {
+  if (m.decodeTop.run)
+    session.decodeTop(id);
+  else
+    session.decode(id);
+}
+
 /// One repetition, from `depth` on. Going back is fine for timing: the same slots are read and written.
-static double once(Session &session, const std::vector<int32_t> &ids, int64_t depth, bool prompt) {
+static double once(Session &session, const Manifest &m, const std::vector<int32_t> &ids, int64_t depth,
+                   bool prompt) {
   stopIfInterrupted();
   session.rewindForTiming(depth);
   const auto start = Clock::now();
@@ -63,7 +72,7 @@ static double once(Session &session, const std::vector<int32_t> &ids, int64_t de
     session.prefillLast(ids);
   else
     for (int32_t id : ids)
-      session.decode(id);
+      decodeStep(session, m, id);
   return since(start);
 }
 
@@ -74,11 +83,11 @@ BenchRow benchRow(Session &session, const Manifest &manifest, int64_t prompt, in
   session.reset();
   session.prefill(someTokens(manifest, depth));
   if (prompt)
-    once(session, ids, depth, true);
+    once(session, manifest, ids, depth, true);
   else
-    once(session, {ids[0]}, depth, false);
+    once(session, manifest, {ids[0]}, depth, false);
   for (int64_t r = 0; r < repetitions; ++r)
-    row.seconds.push_back(std::max(1e-9, once(session, ids, depth, prompt > 0)));
+    row.seconds.push_back(std::max(1e-9, once(session, manifest, ids, depth, prompt > 0)));
   return row;
 }
 
@@ -134,7 +143,7 @@ std::vector<PhaseTime> benchPhases(Session &session, const Manifest &m, bool pre
   const std::vector<int32_t> ids = someTokens(m, prefill ? m.prefillNone.rows : steps + 1);
   auto step = [&](int64_t s) {
     if (!prefill) {
-      session.decode(ids[static_cast<size_t>(s)]);
+      decodeStep(session, m, ids[static_cast<size_t>(s)]);
       return;
     }
     session.rewindForTiming(depth);

@@ -20,7 +20,7 @@ struct BenchRow {
 };
 
 /// One warm-up, then `repetitions`, on the same pseudo-random tokens each time. As in llama-bench the
-/// answer's tokens are given, not sampled.
+/// answer's tokens are given, not sampled; a step leaves what `run` would sample from by default.
 BenchRow benchRow(Session &session, const Manifest &manifest, int64_t prompt, int64_t answer, int64_t depth,
                   int64_t repetitions);
 

@@ -46,11 +46,13 @@ GenerateResult generate(Session &session, Sampler &sampler, const Tokenizer &tok
   for (int32_t id : prompt)
     sampler.accept(id);
   auto start = Clock::now();
-  float *logits = session.prefillLast(prompt);
+  float *logits = session.prefillLast(prompt); // all of them: this is once a prompt
+  const bool needsTop = manifest.decodeTop.run && sampler.needsOnly(manifest.decodeTop.stride);
+  std::optional<TopLogits> top;
   result.promptSeconds = since(start);
   start = Clock::now();
   while (static_cast<int64_t>(result.ids.size()) < options.limit) {
-    const int32_t id = sampler.sample(logits);
+    const int32_t id = top ? sampler.sample(*top) : sampler.sample(logits);
     if (id < 0)
       throw Failure(kLacking,
                     cat("the logits at position ", session.position() - 1,
@@ -75,7 +77,10 @@ GenerateResult generate(Session &session, Sampler &sampler, const Tokenizer &tok
       result.reason = interrupted() ? StopReason::Interrupt : StopReason::Context;
       break;
     }
-    logits = session.decode(id);
+    if (needsTop)
+      top = session.decodeTop(id);
+    else
+      logits = session.decode(id);
     ++result.decodeSteps;
   }
   result.answerSeconds = since(start);

@@ -68,7 +68,18 @@ template <class T> static std::vector<T> list(const json &j, const std::string &
   }
 }
 
-static Entry readEntry(const json &entries, const char *name, GmEntry run, bool everyRow, const Manifest &m) {
+/// `rows` x `columns` elements of 4 bytes.
+static void checkRoom(const char *name, const char *what, uint64_t offset, uint64_t rows, int64_t columns,
+                      const Manifest &m) {
+  uint64_t bytes = 0, end = 0;
+  if (!mulOk(static_cast<uint64_t>(columns) * sizeof(float), rows, bytes) || !addOk(offset, bytes, end) ||
+      end > m.arenaBytes || offset % sizeof(float) != 0)
+    broken(cat("the ", what, " of entry '", name, "' (", rows, " x ", columns, " of 4 bytes at byte ", offset,
+               ") do not fit the arena of ", m.arenaBytes, " bytes"));
+}
+
+static Entry readEntry(const json &entries, const char *name, GmEntry run, bool everyRow, const Manifest &m,
+                       bool top = false) {
   Entry e;
   auto it = entries.find(name);
   if (it == entries.end() || it->is_null())
@@ -81,13 +92,12 @@ static Entry readEntry(const json &entries, const char *name, GmEntry run, bool 
   if (!it->contains("logits"))
     return e;
   e.logits = size(*it, "logits");
-  e.stride = integer(*it, "stride", m.vocab, 1ll << 32);
-  uint64_t bytes = 0, end = 0;
-  const uint64_t rows = everyRow ? static_cast<uint64_t>(e.rows) : 1;
-  if (!mulOk(static_cast<uint64_t>(e.stride) * sizeof(float), rows, bytes) || !addOk(e.logits, bytes, end) ||
-      end > m.arenaBytes || e.logits % sizeof(float) != 0)
-    broken(cat("the logits of entry '", name, "' (", rows, " x ", e.stride, " floats at byte ", e.logits,
-               ") do not fit the arena of ", m.arenaBytes, " bytes"));
+  e.stride = top ? integer(*it, "stride", 1, m.vocab) : integer(*it, "stride", m.vocab, 1ll << 32);
+  checkRoom(name, "logits", e.logits, everyRow ? static_cast<uint64_t>(e.rows) : 1, e.stride, m);
+  if (top) {
+    e.ids = size(*it, "ids");
+    checkRoom(name, "ids", e.ids, 1, e.stride, m);
+  }
   return e;
 }
 
@@ -99,6 +109,9 @@ static void readEntries(const json &j, const GmModel &model, Manifest &m) {
   m.prefillNone = readEntry(entries, "prefill_none", model.prefill_none, false, m);
   m.prefillLast = readEntry(entries, "prefill_last", model.prefill_last, false, m);
   m.prefillAll = readEntry(entries, "prefill_all", model.prefill_all, true, m);
+  m.decodeTop = readEntry(entries, "decode_top", model.decode_top, false, m, /*top=*/true);
+  if (m.decodeTop.run && !m.decodeTop.stride)
+    broken("entry 'decode_top' lacks its logits");
   if (!m.decode.run || !m.decode.stride)
     broken("entry 'decode' with logits is missing");
   for (const Entry *e : {&m.prefillLast, &m.prefillAll})
@@ -154,7 +167,7 @@ static PhaseList readPhases(const json &j, const std::string &prefix) {
 }
 
 static void readPhaseNames(const json &j, Manifest &m) {
-  m.decode.phaseNames = m.phases.names;
+  m.decode.phaseNames = m.decodeTop.phaseNames = m.phases.names;
   m.prefillNone.phaseNames = m.prefillPhases.names;
   m.prefillLast.phaseNames = list<std::string>(j, "prefill_last_phases");
   m.prefillAll.phaseNames = list<std::string>(j, "prefill_all_phases");

@@ -19,6 +19,7 @@ struct Entry {
   uint64_t logits = 0;   ///< byte offset in the arena of f32 [rows or 1][stride]
   int64_t stride = 0;    ///< floats from one row of logits to the next
   int64_t phases = 0;
+  uint64_t ids = 0; ///< decode_top: byte offset in the arena of i32 [stride], the ids of its logits
   std::vector<std::string> phaseNames; ///< in order; empty if not known
 };
 
@@ -60,6 +61,7 @@ struct Manifest {
   int64_t vocab = 0, hidden = 0, layers = 0, context = 0, window = 0;
   uint64_t arenaBytes = 0, scratchBytes = 0, counters = 0;
   Entry decode, prefillNone, prefillLast, prefillAll;
+  Entry decodeTop; ///< its logits are the `stride` largest, descending
   std::optional<double> softcap;
   int32_t bos = -1, pad = 0;
   std::vector<int32_t> eos, suppress;
@@ -68,7 +70,7 @@ struct Manifest {
   std::optional<std::vector<CacheRing>> caches; ///< nothing: not known
   SamplingDefaults sampling;
   uint64_t parameters = 0, weightBytes = 0, bytesPerToken = 0;
-  PhaseList phases, prefillPhases; ///< of decode; of a full step of prefill_none
+  PhaseList phases, prefillPhases; ///< of decode_top, or else decode; of a full step of prefill_none
   GmEntry stream = nullptr;        ///< reads the weights (Abi.h)
   std::vector<Peak> peaks;
   std::string decodePeak, prefillPeak; ///< kinds; empty if not known

@@ -83,30 +83,41 @@ void Sampler::accept(int32_t id) {
   recentNext_ = (recentNext_ + 1) % kRecent;
 }
 
-/// As llama.cpp: each token that occurred counts once; positive logits are divided, others multiplied.
-void Sampler::penalise(float *logits) {
-  std::array<int32_t, kRecent> ids;
-  auto end = std::copy(recent_.begin(), recent_.end(), ids.begin());
-  std::sort(ids.begin(), end);
-  end = std::unique(ids.begin(), end);
-  for (auto it = ids.begin(); it != end; ++it) {
-    if (*it < 0 || *it >= vocab_)
-      continue;
-    double z = logits[*it];
-    if (softcap_)
-      z = *softcap_ * std::atanh(std::clamp(z / *softcap_, -1 + 1e-7, 1 - 1e-7));
-    z = z > 0 ? z / params_.repeatPenalty : z * params_.repeatPenalty;
-    logits[*it] = static_cast<float>(softcap_ ? *softcap_ * std::tanh(z / *softcap_) : z);
-  }
+/// As llama.cpp: positive logits are divided, others multiplied. A penalty above 1 never raises a logit, not
+/// even by the rounding of one that the softcap has brought to its end: needsOnly() relies on it.
+float Sampler::penalised(float logit) const {
+  double z = logit;
+  if (softcap_)
+    z = *softcap_ * std::atanh(std::clamp(z / *softcap_, -1 + 1e-7, 1 - 1e-7));
+  z = z > 0 ? z / params_.repeatPenalty : z * params_.repeatPenalty;
+  const float result = static_cast<float>(softcap_ ? *softcap_ * std::tanh(z / *softcap_) : z);
+  return params_.repeatPenalty > 1 ? std::min(result, logit) : result;
 }
 
-/// Fills candidates_ with the top-k (or all) finite logits. The top-k come sorted, all of them by id.
-void Sampler::collect(const float *logits) {
+/// Each token that occurred counts once; ascending.
+std::span<const int32_t> Sampler::distinctRecent(std::array<int32_t, kRecent> &ids) const {
+  auto end = std::copy(recent_.begin(), recent_.end(), ids.begin());
+  std::sort(ids.begin(), end);
+  return {ids.begin(), std::unique(ids.begin(), end)};
+}
+
+void Sampler::penalise(float *logits) {
+  std::array<int32_t, kRecent> ids;
+  for (int32_t id : distinctRecent(ids))
+    if (id >= 0 && id < vocab_)
+      logits[id] = penalised(logits[id]);
+}
+
+/// Fills candidates_ with the top-k (or all) finite logits. The top-k come sorted, all of them by id. False
+/// if one is plus infinity.
+bool Sampler::collect(const float *logits) {
   const auto before = [](const Candidate &a, const Candidate &b) { return a.before(b); };
   const size_t k = params_.topK > 0 && params_.topK < vocab_ ? static_cast<size_t>(params_.topK) : 0;
   candidates_.clear();
   for (int64_t i = 0; i < vocab_; ++i) {
     const Candidate c{logits[i], static_cast<int32_t>(i)};
+    if (c.logit == std::numeric_limits<float>::infinity())
+      return false;
     if (!std::isfinite(c.logit))
       continue;
     if (!k || candidates_.size() < k) {
@@ -122,6 +133,7 @@ void Sampler::collect(const float *logits) {
   }
   if (k)
     std::sort(candidates_.begin(), candidates_.end(), before);
+  return true;
 }
 
 /// Keeps the shortest prefix in descending order whose probabilities sum to topP, and sorts only as far as
@@ -178,12 +190,57 @@ int32_t Sampler::sample(float *logits) {
     logits[id] = -std::numeric_limits<float>::infinity();
   if (params_.temperature <= 0)
     return argmax(logits, vocab_);
-  collect(logits);
+  return collect(logits) ? choose() : -1;
+}
+
+int32_t Sampler::choose() {
   if (candidates_.empty())
     return -1;
   if (params_.topP < 1)
     cutTopP();
   return draw();
+}
+
+// Let S be the n largest logits and k what top-k leaves (greedy: 1). At most 64 ids are penalised and u are
+// suppressed, so at least n - 64 - u >= k of S keep their logits. An id outside of S comes after every one of
+// S, and still does once it is penalised, for a penalty above 1 only lowers logits: k of S come before it. So
+// the k best of all are the k best of S, in the same order, and nothing later looks at others. (Where S has
+// fewer than n, every logit above minus infinity is in S. Where any logit is plus infinity to the end, one of
+// S is: the largest that nothing has touched.)
+bool Sampler::needsOnly(int64_t candidates) const {
+  const int64_t k = params_.temperature <= 0 ? 1 : params_.topK;
+  if (k <= 0 || k >= vocab_ || !(params_.repeatPenalty >= 1))
+    return false;
+  const int64_t touched = (params_.repeatPenalty > 1 ? static_cast<int64_t>(kRecent) : 0) +
+                          static_cast<int64_t>(suppress_.size());
+  return k <= candidates - touched;
+}
+
+int32_t Sampler::sample(const TopLogits &top) {
+  std::array<int32_t, kRecent> ids;
+  std::span<const int32_t> recent;
+  if (params_.repeatPenalty != 1)
+    recent = distinctRecent(ids);
+  candidates_.clear();
+  for (size_t i = 0; i < top.ids.size() && top.ids[i] >= 0; ++i) {
+    Candidate c{top.values[i], top.ids[i]};
+    if (std::find(suppress_.begin(), suppress_.end(), c.id) != suppress_.end())
+      continue;
+    if (std::binary_search(recent.begin(), recent.end(), c.id))
+      c.logit = penalised(c.logit);
+    if (c.logit == std::numeric_limits<float>::infinity())
+      return -1;
+    if (std::isfinite(c.logit))
+      candidates_.push_back(c);
+  }
+  const auto before = [](const Candidate &a, const Candidate &b) { return a.before(b); };
+  const size_t k = params_.temperature <= 0 ? 1 : static_cast<size_t>(params_.topK);
+  if (!recent.empty())
+    std::sort(candidates_.begin(), candidates_.end(), before);
+  candidates_.resize(std::min(k, candidates_.size()));
+  if (params_.temperature <= 0)
+    return candidates_.empty() ? -1 : candidates_.front().id;
+  return choose();
 }
 
 } // namespace gemmac::rt

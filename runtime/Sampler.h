@@ -30,14 +30,24 @@ struct SamplingParams {
   uint64_t seed = 0;
 };
 
+/// The largest logits, as decode_top leaves them: descending, ties by ascending id; id -1 where there are no
+/// more above minus infinity.
+struct TopLogits {
+  std::span<const float> values;
+  std::span<const int32_t> ids;
+};
+
 class Sampler {
 public:
   /// `softcap`: the cap that the logits already carry, if any. `suppress`: ids never drawn.
   Sampler(const SamplingParams &params, int64_t vocab, std::optional<double> softcap,
           std::vector<int32_t> suppress);
 
-  /// The next token from logits [vocab], which it may change; -1 if none is finite.
+  /// The next token from logits [vocab], which it may change; -1 if none is finite, or one is plus infinity.
   int32_t sample(float *logits);
+  /// Whether sample() draws the same token from the `candidates` largest logits as from all of them.
+  bool needsOnly(int64_t candidates) const;
+  int32_t sample(const TopLogits &top);
   /// Remembers a token of prompt or answer for the repeat penalty (the last 64 count).
   void accept(int32_t id);
 
@@ -47,8 +57,11 @@ private:
     int32_t id;
     bool before(const Candidate &o) const { return logit != o.logit ? logit > o.logit : id < o.id; }
   };
+  float penalised(float logit) const;
+  std::span<const int32_t> distinctRecent(std::array<int32_t, 64> &ids) const;
   void penalise(float *logits);
-  void collect(const float *logits);
+  int32_t choose();
+  bool collect(const float *logits);
   void cutTopP();
   int32_t draw();
 

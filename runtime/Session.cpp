@@ -90,6 +90,13 @@ float *Session::step(const Entry &entry, std::span<const int32_t> ids) {
   return reinterpret_cast<float *>(arena_.data() + entry.logits);
 }
 
+TopLogits Session::decodeTop(int32_t id) {
+  const Entry &entry = manifest_.decodeTop;
+  const float *values = step(entry, {&id, 1});
+  const auto n = static_cast<size_t>(entry.stride);
+  return {{values, n}, {reinterpret_cast<const int32_t *>(arena_.data() + entry.ids), n}};
+}
+
 void Session::runOther(GmEntry entry, int64_t rows) {
   proto_.rows = rows;
   zeroCounters();

@@ -5,6 +5,7 @@
 #include "runtime/Memory.h"
 #include "runtime/Model.h"
 #include "runtime/Pool.h"
+#include "runtime/Sampler.h"
 
 #include <functional>
 #include <span>
@@ -46,6 +47,9 @@ public:
   void prefillAll(std::span<const int32_t> ids, const std::function<void(int64_t, const float *)> &row);
   /// Appends one token; its logits.
   float *decode(int32_t id) { return step(manifest_.decode, {&id, 1}); }
+  /// Appends one token; its largest logits, where the executable has manifest.decodeTop. Valid until the next
+  /// step.
+  TopLogits decodeTop(int32_t id);
 
   /// Runs a function that is not the model's on all workers: `rows` and `counters` mean what it wants.
   void runOther(GmEntry entry, int64_t rows);

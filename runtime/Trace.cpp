@@ -28,8 +28,8 @@ Trace::Trace(const std::string &path, const Manifest &manifest, Session &session
       start_(std::chrono::duration_cast<std::chrono::nanoseconds>(start.time_since_epoch()).count()),
       most_(mostSpans), times_(static_cast<size_t>(session.pool().workers())) {
   int64_t phases = 0;
-  for (const Entry *e :
-       {&manifest.decode, &manifest.prefillNone, &manifest.prefillLast, &manifest.prefillAll})
+  for (const Entry *e : {&manifest.decode, &manifest.decodeTop, &manifest.prefillNone, &manifest.prefillLast,
+                         &manifest.prefillAll})
     phases = std::max(phases, e->phases);
   for (WorkerTimes &worker : times_)
     worker.ns.reserve(2 * static_cast<size_t>(phases) + 8);
@@ -70,6 +70,7 @@ void Trace::after(const Entry &entry, int64_t position, int64_t rows) {
 
 const char *Trace::nameOf(const Entry *entry) const {
   return entry == &manifest_.decode        ? "decode"
+         : entry == &manifest_.decodeTop   ? "decode_top"
          : entry == &manifest_.prefillNone ? "prefill_none"
          : entry == &manifest_.prefillLast ? "prefill_last"
                                            : "prefill_all";

@@ -15,13 +15,17 @@ namespace gemmac {
 /// rounded.
 enum class Compute { F32, BF16, I8 };
 
+/// Enough for the usual top-k of 64 beside penalties on the last 64 tokens and suppressed ones.
+constexpr int64_t kCandidates = 256;
+
 struct StepOptions {
   int64_t context = 4096; ///< positions that the caches can hold
   int64_t chunk = 128;    ///< rows of a prefill step, at most the context
   int64_t batch = 1;      ///< sequences of a step
   Compute compute = Compute::BF16;
   step::KvType kv = step::KvType::BF16;
-  bool tiles = false; ///< the target has a matrix unit: products of many rows read bf16 tiles
+  int64_t candidates = kCandidates; ///< largest logits that decode_top selects; 0: no such entry
+  bool tiles = false;               ///< the target has a matrix unit: products of many rows read bf16 tiles
 
   /// The chunk for a target and a model. For a matrix unit chunks are longer: more rows share the unpacking
   /// of the weights. Of a chunk's rows only a part chooses an expert, so experts want still longer ones.
@@ -34,8 +38,8 @@ struct StepOptions {
 #define GEN_PASS_DECL
 #include "passes/lower/StepPasses.h.inc"
 
-/// gemma-to-step, step-cost, step-prefetch, step-plan-memory: a module of entry functions becomes one planned
-/// step.program.
+/// gemma-to-step, step-top, step-cost, step-prefetch, step-plan-memory: a module of entry functions becomes
+/// one planned step.program.
 void buildStepPipeline(mlir::OpPassManager &manager, const StepOptions &options);
 
 /// Makes the passes and the pipeline `step-pipeline` known to gemma-opt. Call it once.

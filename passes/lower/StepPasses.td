@@ -44,6 +44,28 @@ def GemmaToStep : Pass<"gemma-to-step", "::mlir::ModuleOp"> {
   let dependentDialects = ["::gemmac::step::StepDialect"];
 }
 
+def StepTop : Pass<"step-top", "::mlir::ModuleOp"> {
+  let summary = "a decode entry that yields the largest logits only";
+  let description = [{
+    Beside an entry `decode` of one row stands `decode_top`, the same phases with a step.select_top behind the logits: in the
+    phase that makes them, where its tasks write them tile by tile, so that no logits are written to shared memory; else in
+    a phase of its own. Of modules that say how many logits count (attribute gemma.vocab), and more than `candidates`.
+
+    ```mlir
+    step.entry @decode logits(last) ..      ->   step.entry @decode logits(last) ..
+      step.phase "lm_head" .. do {               step.entry @decode_top logits(top) ..
+        %t = step.tile %logits ..                  step.phase "lm_head" .. do {
+        step.matmul %t, ..                           step.matmul %tile, ..
+      }                                              step.select_top %top, %top.ids, %tile {columns = 262144}
+      step.yield %logits                           }
+                                                   step.yield %top, %top.ids
+    ```
+  }];
+  let options = [Option<"candidates", "candidates", "int64_t", "256", "logits that are selected">];
+  let statistics = [Statistic<"numEntries", "entries", "entries made">];
+  let dependentDialects = ["::gemmac::step::StepDialect"];
+}
+
 def StepCost : Pass<"step-cost", "::mlir::ModuleOp"> {
   let summary = "bytes and flops of every phase";
   let description = [{

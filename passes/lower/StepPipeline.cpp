@@ -21,6 +21,8 @@ void buildStepPipeline(mlir::OpPassManager &manager, const StepOptions &options)
   lower.kv = step::stringifyKvType(options.kv).str();
   lower.tiles = options.tiles;
   manager.addPass(createGemmaToStep(lower));
+  if (options.candidates > 0)
+    manager.addPass(createStepTop(StepTopOptions{options.candidates}));
   manager.addPass(createStepCost());
   manager.addPass(createStepPrefetch());
   manager.addPass(createStepPlanMemory());
@@ -43,6 +45,9 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
                           llvm::cl::values(clEnumValN(step::KvType::F32, "f32", "f32"),
                                            clEnumValN(step::KvType::BF16, "bf16", "bf16"),
                                            clEnumValN(step::KvType::Q8, "q8", "int8, a scale per 32"))};
+  Option<int64_t> candidates{*this, "candidates",
+                             llvm::cl::desc("largest logits that decode_top selects, 0: no such entry"),
+                             llvm::cl::init(kCandidates)};
   Option<bool> tiles{*this, "tiles", llvm::cl::desc("products of many rows read bf16 tiles"),
                      llvm::cl::init(false)};
 };
@@ -59,6 +64,7 @@ void registerStepPasses() {
         options.batch = from.batch;
         options.compute = from.compute;
         options.kv = from.kv;
+        options.candidates = from.candidates;
         options.tiles = from.tiles;
         buildStepPipeline(manager, options);
       });

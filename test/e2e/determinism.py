@@ -6,15 +6,18 @@
   fusion   --fuse=none, --fuse=all and --fuse=all,-NAME agree within 1e-5 of the largest logit, in f32
   roads    the last row of `logits --all` is `logits`; what decoding writes token by token is what a prefill of the
            same tokens predicts
+  sampling tokens drawn from the largest logits (fusion `top`) are those drawn from all, whatever the parameters and the
+           number of workers
 """
 import hashlib
+import json
 import os
 
 import numpy as np
 
 import gmtest
 
-FUSIONS = ["norm", "qkv", "qknorm-rope-kv", "attention", "mlp", "residual", "ple", "softcap", "kv-share", "dead-tokens"]
+FUSIONS = ["norm", "qkv", "qknorm-rope-kv", "attention", "mlp", "residual", "ple", "softcap", "kv-share", "dead-tokens", "top"]
 FUSION_TOLERANCE = 1e-5
 WORKERS = [1, 2, 7]
 
@@ -132,7 +135,40 @@ def check_decode(tally, exe, case, ids, count=24):
                 f"step {int(lead.argmax())}: decoded id is {worst:.3g} of the largest logit below the prefill's choice")
 
 
-PARTS = {"bytes": check_bytes, "workers": check_workers, "fusion": check_fusion, "roads": check_roads}
+SAMPLING = [["--temp=0"], ["--temp=0", "--repeat-penalty=1.3"], ["--top-k=1"], ["--top-k=64", "--top-p=0.95"],
+            ["--top-k=40", "--temp=1.5", "--repeat-penalty=1.2"], ["--top-k=20", "--min-p=0.05", "--temp=2"],
+            ["--top-k=192", "--top-p=1", "--repeat-penalty=1.1", "--temp=3"], ["--top-k=256", "--top-p=1", "--temp=3"],
+            # what needs all of them in either executable
+            ["--top-k=0"], ["--top-k=257", "--temp=3"], ["--top-k=40", "--repeat-penalty=0.9"]]
+
+
+def entries_of(exe):
+    return json.loads(gmtest.run([exe, "info", "--json"]).text)["entries"]
+
+
+def check_sampling(tally, compiler, folder):
+    plan = [("e2b-tiny", golden("e2b-tiny"), gmtest.MODE_FLAGS["q8"]), ("gemma3-tiny", golden("gemma3-tiny"), []),
+            ("psalter", gmtest.PSALTER, ["--quantize=q4"])]
+    for case, model, flags in plan:
+        built = [compiler.build(tally, f"sampling {case} --fuse={fuse}", model, os.path.join(folder, f"exe{i}"), *flags,
+                                f"--fuse={fuse}") for i, fuse in enumerate(["all", "all,-top"])]
+        if not all(built):
+            continue
+        few, every = built
+        tally.check("decode_top" in entries_of(few) and "decode_top" not in entries_of(every),
+                    f"sampling {case}: --fuse=-top has no entry of the largest logits")
+        for options in SAMPLING:
+            what = f"sampling {case} {' '.join(options)}"
+            command = ["--ids", "2,7,9,300,11", "-n", "60", "--ignore-eos", "--print-ids", "--seed=5", *options]
+            expected = gmtest.run([every, *command])
+            tally.check(expected.code == 0 and expected.text.count(",") == 59, what, expected.brief())
+            for workers in WORKERS:
+                got = gmtest.run([few, *command, "-t", workers])
+                tally.check(got.text == expected.text, f"{what} -t {workers}", f"{got.text} and {expected.text}")
+
+
+PARTS = {"bytes": check_bytes, "workers": check_workers, "fusion": check_fusion, "roads": check_roads,
+         "sampling": check_sampling}
 
 
 def main():

@@ -202,7 +202,7 @@ def check_trace(tally, exe, path):
     with open(path, encoding="utf-8") as file:
         events = [e for e in json.load(file)["traceEvents"] if e["ph"] == "X"]
     steps = [e for e in events if e["tid"] == 0]
-    tally.check([s["name"] for s in steps] == ["prefill_last", "decode", "decode"], "steps of the trace", str(steps))
+    tally.check([s["name"] for s in steps] == ["prefill_last", "decode_top", "decode_top"], "steps of the trace", str(steps))
     for worker in (1, 2):
         track = [e for e in events if e["tid"] == worker]
         tally.check([e["name"] for e in track[-2 * len(names):]] == 2 * names, f"phases of worker {worker - 1}")

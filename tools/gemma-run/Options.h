@@ -10,7 +10,7 @@
 namespace gemmac {
 
 enum class Level { Gemma, Fused, Step };
-enum class Entry { All, Last, Decode };
+enum class Entry { All, Last, Decode, Top };
 
 struct RunOptions {
   llvm::cl::opt<std::string> model{llvm::cl::Positional, llvm::cl::Required,
@@ -27,7 +27,9 @@ struct RunOptions {
       llvm::cl::values(
           clEnumValN(Entry::All, "all", "of all tokens: [tokens, vocab]"),
           clEnumValN(Entry::Last, "last", "of the last token: [vocab]"),
-          clEnumValN(Entry::Decode, "decode", "of all tokens, each run as a decode step of its own"))};
+          clEnumValN(Entry::Decode, "decode", "of all tokens, each run as a decode step of its own"),
+          clEnumValN(Entry::Top, "top",
+                     "as decode, the largest of each that sampling needs; others are -inf (step)"))};
   llvm::cl::list<int32_t> ids{"ids", llvm::cl::CommaSeparated, llvm::cl::desc("token ids"),
                               llvm::cl::value_desc("2,5,7")};
   llvm::cl::opt<unsigned> split{"split", llvm::cl::init(0),

@@ -14,6 +14,7 @@
 #include "llvm/Support/Path.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 using namespace gemmac;
@@ -22,8 +23,10 @@ Run::Run(const RunOptions &options) : options(options), context(mlir::MLIRContex
   context.loadDialect<gemma::GemmaDialect, step::StepDialect, mlir::func::FuncDialect>();
 }
 
+static bool isDecode(Entry entry) { return entry == Entry::Decode || entry == Entry::Top; }
+
 std::vector<Run::Piece> Run::pieces(int64_t most) const {
-  size_t count = ids.size(), limit = options.entry == Entry::Decode ? 1 : static_cast<size_t>(most);
+  size_t count = ids.size(), limit = isDecode(options.entry) ? 1 : static_cast<size_t>(most);
   std::vector<Piece> all;
   for (size_t begin = 0; begin < count;) {
     size_t end = std::min(count, begin + limit);
@@ -47,6 +50,8 @@ llvm::StringRef Run::entryName(const Piece &piece) const {
     return "forward";
   if (options.entry == Entry::Decode)
     return "decode";
+  if (options.entry == Entry::Top)
+    return "decode_top";
   if (options.entry == Entry::All)
     return "prefill_all";
   return piece.last ? "prefill_last" : "prefill_none";
@@ -120,6 +125,15 @@ llvm::Error Run::runGemma() {
   return finish();
 }
 
+/// All logits, minus infinity but for those with `ids`.
+static std::vector<float> spread(llvm::ArrayRef<float> values, llvm::ArrayRef<int32_t> ids, int64_t vocab) {
+  std::vector<float> all(static_cast<size_t>(vocab), -std::numeric_limits<float>::infinity());
+  for (auto [value, id] : llvm::zip_equal(values, ids))
+    if (id >= 0)
+      all[static_cast<size_t>(id)] = value;
+  return all;
+}
+
 llvm::Error Run::runStep() {
   auto programs = module->getOps<step::ProgramOp>();
   if (programs.empty())
@@ -140,6 +154,8 @@ llvm::Error Run::runStep() {
       return values.takeError();
     if (stopped || dumpError)
       break;
+    if (options.entry == Entry::Top && vocab)
+      *values = spread(*values, interpreter.ids(), vocab.getInt());
     int64_t rows = options.entry == Entry::All ? static_cast<int64_t>(piece.tokens.size()) : 1;
     const int64_t columns = static_cast<int64_t>(values->size()) / rows; // behind the vocabulary is padding
     if (!values->empty())
@@ -164,6 +180,7 @@ llvm::Error Run::lower() {
     StepOptions step;
     step.context = options.context;
     step.chunk = options.chunk;
+    step.candidates = fuse->has(Fuse::Top) ? kCandidates : 0;
     step.compute = options.compute;
     step.kv = options.kv;
     buildStepPipeline(manager, step);
@@ -225,6 +242,8 @@ llvm::Error Run::operator()() {
     return usageError("--level: the module is further on already, leave the option out");
   if (options.quantize != gemma::Quant::None && (level == Level::Gemma || has != Level::Gemma))
     return usageError("--quantize needs an imported model and --level=fused or step");
+  if (options.entry == Entry::Top && level != Level::Step)
+    return usageError("--entry=top needs --level=step");
   for (int32_t id : options.ids)
     ids.push_back(checkpoint && llvm::is_contained(checkpoint->config.placeholders, id)
                       ? static_cast<int32_t>(checkpoint->config.pad)

@@ -195,6 +195,7 @@ llvm::Error Compilation::lowerFor(TargetProgram &to) {
                       llvm::Twine(checkpoint.config.maxPositions) + " positions");
   step.compute = compute == "f32" ? Compute::F32 : compute == "bf16" ? Compute::BF16 : Compute::I8;
   step.chooseChunk(to.target.amx, checkpoint.config.experts > 0);
+  step.candidates = fuse.has(Fuse::Top) ? kCandidates : 0;
   step.kv = *step::symbolizeKvType(options.kv); // Options.cpp lets no other through
   for (const auto &layer : checkpoint.config.layers)
     if (step.kv == step::KvType::Q8 && layer.headDim % kScaleGroup != 0)

@@ -80,6 +80,19 @@ void expectClose(const Floats &found, const Floats &expected, const char *what) 
     ASSERT_LE(std::fabs(found[i] - expected[i]), 2e-4f * largest) << what << " " << i;
 }
 
+/// The largest logits are exactly those of all, in order.
+void expectLargest(const Floats &values, llvm::ArrayRef<int32_t> ids, const Floats &all) {
+  Ints order = range(0, static_cast<int32_t>(all.size()));
+  const auto at = [&](int32_t id) { return all[static_cast<size_t>(id)]; };
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return at(a) > at(b); });
+  ASSERT_EQ(values.size(), 5u);
+  ASSERT_EQ(ids.size(), 5u);
+  for (size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(ids[i], order[i]) << i;
+    EXPECT_EQ(values[i], at(order[i])) << i;
+  }
+}
+
 class StepEquivalence : public testing::TestWithParam<std::string> {
 protected:
   void SetUp() override {
@@ -100,13 +113,17 @@ protected:
     const Expected expected = runModel(*model, vocab);
     mlir::PassManager manager(&context);
     ASSERT_TRUE(mlir::succeeded(mlir::parsePassPipeline(
-        "gemma-pipeline{fuse=" + fuse + "},step-pipeline{context=24 chunk=8 compute=f32 kv=f32}", manager)));
+        "gemma-pipeline{fuse=" + fuse + "},step-pipeline{context=24 chunk=8 compute=f32 kv=f32 candidates=5}",
+        manager)));
     ASSERT_TRUE(mlir::succeeded(manager.run(*lowered)));
     StepInterpreter interpreter(*lowered->getOps<step::ProgramOp>().begin(), *lowered, nullptr, options);
     run(interpreter, "prefill_none", 0, 8);
     run(interpreter, "prefill_none", 8, 5);
     expectClose(cut(run(interpreter, "prefill_last", 13, 3), 1, vocab), expected.last, "prefill_last");
-    expectClose(cut(run(interpreter, "decode", 16, 1), 1, vocab), expected.decode, "decode");
+    const Floats decoded = cut(run(interpreter, "decode", 16, 1), 1, vocab);
+    expectClose(decoded, expected.decode, "decode");
+    const Floats largest = run(interpreter, "decode_top", 16, 1);
+    expectLargest(largest, interpreter.ids(), decoded);
     expectClose(cut(run(interpreter, "prefill_all", 17, 2), 2, vocab), expected.all, "prefill_all");
   }
 

@@ -21,7 +21,7 @@ TEST(FuseSelection, AllAndNone) {
 TEST(FuseSelection, StartsFromNoneUnlessTheFirstItemIsNegative) {
   EXPECT_EQ(parsed("mlp,qkv"), "qkv,mlp");
   EXPECT_EQ(parsed("mlp,-mlp"), "none");
-  EXPECT_EQ(parsed("-norm"), "kv-share,dead-tokens,qkv,qknorm-rope-kv,attention,mlp,ple,softcap,residual");
+  EXPECT_EQ(parsed("-norm"), "kv-share,dead-tokens,qkv,qknorm-rope-kv,attention,mlp,ple,softcap,residual,top");
   EXPECT_EQ(parsed("all,-norm"), parsed("-norm"));
   EXPECT_EQ(parsed("none,norm"), "norm");
   EXPECT_EQ(parsed("-norm,norm"), "all");
@@ -36,7 +36,7 @@ TEST(FuseSelection, EveryNameIsUnderstood) {
 
 TEST(FuseSelection, UnknownNamesAreRefusedWithTheKnownOnes) {
   const char *known = "kv-share, dead-tokens, qkv, qknorm-rope-kv, attention, mlp, ple, softcap, residual, "
-                      "norm (-NAME switches one off)";
+                      "norm, top (-NAME switches one off)";
   EXPECT_EQ(parsed("qvk"),
             std::string("error: unknown name 'qvk' in --fuse=qvk, expected all, none or a list of ") + known);
   EXPECT_EQ(parsed("-foo,mlp"),

@@ -4,17 +4,19 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <thread>
 
 namespace gemmac::test {
 
-std::atomic<int> fakeCalls[4];
+std::atomic<int> fakeCalls[5];
 std::atomic<int> fakeDelayMs;
 
 // Arena: u64 state[kContext], then f32 logits[kAllRows][kVocab].
 static constexpr uint64_t kLogitsAt = 4096, kArena = kLogitsAt + kAllRows * kVocab * 4, kScratch = 1000;
+static constexpr uint64_t kTopAt = kLogitsAt + kVocab * 4, kTopIdsAt = kTopAt + kVocab * 4, kTop = 256;
 
 static uint64_t mix(uint64_t h, uint64_t v) {
   h = (h ^ (v + 0x9E3779B97F4A7C15ull)) * 0xBF58476D1CE4E5B9ull;
@@ -61,6 +63,23 @@ static void count(const GmStep *s, int entry) {
 }
 
 static void decode(const GmStep *s) { count(s, 0), states(s), logits(s, 0); }
+/// The logits of decode where those of a second and a third row would lie: the largest, and their ids.
+static void decodeTop(const GmStep *s) {
+  count(s, 4);
+  states(s);
+  while (claim(s, 1) == 0) {
+    const uint64_t state = reinterpret_cast<const uint64_t *>(s->arena)[s->positions[0]];
+    std::vector<std::pair<float, int32_t>> all; // negated: ascending is descending, ties by ascending id
+    for (int32_t v = 0; v < kVocab; ++v)
+      all.emplace_back(-logit(state, v), v);
+    std::sort(all.begin(), all.end());
+    for (size_t i = 0; i < kTop; ++i) {
+      reinterpret_cast<float *>(s->arena + kTopAt)[i] = -all[i].first;
+      reinterpret_cast<int32_t *>(s->arena + kTopIdsAt)[i] = all[i].second;
+    }
+  }
+  gm_barrier(s);
+}
 static void prefillNone(const GmStep *s) { count(s, 1), states(s); }
 static void prefillLast(const GmStep *s) { count(s, 2), states(s), logits(s, s->rows - 1); }
 static void prefillAll(const GmStep *s) { count(s, 3), states(s), logits(s, 0); }
@@ -89,6 +108,7 @@ static constexpr char kManifest[] =
 "features": ["sse2"], "quantize": "none", "compute": "f32", "kv": "f32", "vocab": 2048, "hidden": 8, "layers": 2,
 "context": 200, "max_batch": 1, "window": 16, "arena_bytes": 69632, "scratch_bytes": 1000, "counters": 2,
 "entries": {"decode": {"rows": 1, "logits": 4096, "stride": 2048, "phases": 2},
+"decode_top": {"rows": 1, "logits": 12288, "ids": 20480, "stride": 256, "phases": 2},
 "prefill_none": {"rows": 16, "phases": 1},
 "prefill_last": {"rows": 16, "logits": 4096, "stride": 2048, "phases": 2},
 "prefill_all": {"rows": 8, "logits": 4096, "stride": 2048, "phases": 2}},
@@ -102,15 +122,15 @@ static constexpr char kManifest[] =
 "peaks": [{"kind": "f32", "flops": 32}], "decode_peak": "f32", "prefill_peak": "f32"})";
 
 std::string fakeManifest(const std::string &changes) {
-  static_assert(kArena == 69632, "the arena of the manifest");
+  static_assert(kArena == 69632 && kTopAt == 12288 && kTopIdsAt == 20480 && kTop == 256, "the manifest's");
   nlohmann::json j = nlohmann::json::parse(kManifest);
   j.merge_patch(nlohmann::json::parse(changes));
   return j.dump();
 }
 
 GmModel fakeModel(const std::string &manifest) {
-  return {GM_ABI_VERSION, manifest.data(), manifest.size(),         decode, prefillNone, prefillLast,
-          prefillAll,     stream,          {peak, nullptr, nullptr}};
+  return {GM_ABI_VERSION, manifest.data(), manifest.size(), decode, prefillNone,
+          prefillLast,    prefillAll,      decodeTop,       stream, {peak, nullptr, nullptr}};
 }
 
 std::vector<float> fakeLogits(const std::vector<int32_t> &ids) {
@@ -125,8 +145,14 @@ std::vector<float> fakeLogits(const std::vector<int32_t> &ids) {
 
 } // namespace gemmac::test
 
-static const GmModel model = {
-    GM_ABI_VERSION,           gemmac::test::kManifest,   sizeof gemmac::test::kManifest - 1,
-    gemmac::test::decode,     gemmac::test::prefillNone, gemmac::test::prefillLast,
-    gemmac::test::prefillAll, gemmac::test::stream,      {gemmac::test::peak, nullptr, nullptr}};
+static const GmModel model = {GM_ABI_VERSION,
+                              gemmac::test::kManifest,
+                              sizeof gemmac::test::kManifest - 1,
+                              gemmac::test::decode,
+                              gemmac::test::prefillNone,
+                              gemmac::test::prefillLast,
+                              gemmac::test::prefillAll,
+                              gemmac::test::decodeTop,
+                              gemmac::test::stream,
+                              {gemmac::test::peak, nullptr, nullptr}};
 const GmModels gm_models = {1, &model};

@@ -12,8 +12,8 @@ namespace gemmac::test {
 
 constexpr int kVocab = 2048, kContext = 200, kChunk = 16, kAllRows = 8;
 
-/// Calls of decode, prefill_none, prefill_last, prefill_all so far.
-extern std::atomic<int> fakeCalls[4];
+/// Calls of decode, prefill_none, prefill_last, prefill_all, decode_top so far.
+extern std::atomic<int> fakeCalls[5];
 /// What a step takes at least, for tests that meet one under way.
 extern std::atomic<int> fakeDelayMs;
 

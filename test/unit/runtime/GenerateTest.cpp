@@ -20,9 +20,8 @@ struct Fixture {
       : text(test::fakeManifest(changes)), model(test::fakeModel(text)), manifest(readManifest(model)),
         session(manifest, nullptr, 2, context), tokenizer(test::smallBlob()) {}
 
-  GenerateResult answer(const Ids &prompt, const GenerateOptions &options) {
-    SamplingParams p;
-    p.temperature = 0;
+  GenerateResult answer(const Ids &prompt, const GenerateOptions &options,
+                        const SamplingParams &p = {.temperature = 0}) {
     Sampler sampler(p, manifest.vocab, {}, manifest.suppress);
     shown.clear();
     return generate(session, sampler, tokenizer, manifest, prompt, options,
@@ -63,6 +62,35 @@ TEST(Generate, greedyFollowsTheModel) {
   for (int32_t id : r.ids)
     text += d.feed(id);
   EXPECT_EQ(f.shown, text + d.finish());
+}
+
+/// An executable that has an entry of the largest logits answers as one without it, and uses it where they
+/// suffice.
+TEST(Generate, theLargestLogitsGiveTheSameAnswer) {
+  GenerateOptions o;
+  o.limit = 40;
+  o.ignoreEos = true;
+  const auto answer = [&](const char *changes, const SamplingParams &p) {
+    for (auto &calls : test::fakeCalls)
+      calls = 0;
+    return Fixture(changes).answer({2, 500, 600}, o, p).ids;
+  };
+  for (auto [topK, penalty, suffices] : {std::tuple<int64_t, double, bool>(0, 1, false),
+                                         {64, 1, true},
+                                         {191, 1.3, true},
+                                         {192, 1.3, false},
+                                         {255, 1, true},
+                                         {256, 1, false},
+                                         {40, .9, false},
+                                         {1, 1.1, true}})
+    for (double temperature : {0., 1.}) {
+      SamplingParams p{temperature, topK, .95, 0, penalty, 11};
+      const Ids all = answer(R"({"entries": {"decode_top": null}})", p);
+      EXPECT_EQ(test::fakeCalls[0], 39);
+      EXPECT_EQ(answer("{}", p), all) << topK << " " << penalty;
+      const bool top = suffices || (temperature == 0 && penalty >= 1);
+      EXPECT_EQ(test::fakeCalls[top ? 4 : 0], 39) << topK << " " << penalty << " " << temperature;
+    }
 }
 
 TEST(Generate, endsAtAStopId) {

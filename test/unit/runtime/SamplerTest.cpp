@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -162,6 +163,127 @@ TEST(Sampler, aSeedMeansTheSameDrawsEverywhere) {
   EXPECT_EQ(first, draws());
   p.seed = 8;
   EXPECT_NE(first, draws());
+}
+
+/// What decode_top leaves of `logits`.
+struct Top {
+  Top(const Logits &logits, size_t n) : values(n, -kInf), ids(n, -1) {
+    std::vector<int32_t> order;
+    for (size_t i = 0; i < logits.size(); ++i)
+      if (logits[i] > -kInf)
+        order.push_back(static_cast<int32_t>(i));
+    const auto at = [&](int32_t id) { return logits[static_cast<size_t>(id)]; };
+    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return at(a) > at(b); });
+    for (size_t i = 0; i < std::min(n, order.size()); ++i)
+      values[i] = at(ids[i] = order[i]);
+  }
+  operator TopLogits() const { return {values, ids}; }
+  Logits values;
+  std::vector<int32_t> ids;
+};
+
+enum class Kind { Plain, Ties, Capped, Saturated, Flat, Infinite, AllInfinite, Few };
+constexpr Kind kKinds[] = {Kind::Plain, Kind::Ties,     Kind::Capped,      Kind::Saturated,
+                           Kind::Flat,  Kind::Infinite, Kind::AllInfinite, Kind::Few};
+
+Logits randomLogits(Kind kind, size_t vocab, Random &random) {
+  Logits l(vocab);
+  for (float &x : l) {
+    const double u = random.uniform(), wide = 60 * u - 40;
+    x = static_cast<float>(kind == Kind::Capped || kind == Kind::Saturated ? 30 * std::tanh(wide / 30)
+                                                                           : wide);
+    if (kind == Kind::Ties)
+      x = std::floor(x / 8);
+    if (kind == Kind::Saturated && u < .999)
+      x = -30;
+    if (kind == Kind::Flat)
+      x = -30;
+    const double rare = random.uniform();
+    if (kind == Kind::Infinite && rare < .3)
+      x = rare < .1 ? kNan : rare < .2995 ? -kInf : kInf;
+    if (kind == Kind::AllInfinite)
+      x = kInf;
+    if (kind == Kind::Few && rare < .9)
+      x = rare < .5 ? kNan : -kInf;
+  }
+  return l;
+}
+
+/// Every token drawn from the largest is the one drawn from all, whatever the logits.
+void expectSameDraws(const SamplingParams &p, std::optional<double> cap, const std::vector<int32_t> &suppress,
+                     const std::string &what) {
+  constexpr size_t kVocab = 600, kTop = 160;
+  for (Kind kind : kKinds) {
+    Sampler all = sampler(p, kVocab, cap, suppress), few = sampler(p, kVocab, cap, suppress);
+    ASSERT_TRUE(all.needsOnly(kTop)) << what;
+    Random random(p.seed + 17);
+    for (int step = 0; step < 75; ++step) {
+      Logits l = randomLogits(kind, kVocab, random);
+      const Top top(l, kTop);
+      const int32_t id = few.sample(top);
+      ASSERT_EQ(all.sample(l.data()), id)
+          << what << ", logits " << static_cast<int>(kind) << ", step " << step;
+      // Often one of the largest, so that penalties meet what would be drawn.
+      const int32_t next = step % 3 == 0 ? static_cast<int32_t>(random.next() % kVocab) : top.ids[step % 40];
+      for (Sampler *s : {&all, &few})
+        s->accept(step % 5 && id >= 0 ? id : next);
+    }
+  }
+}
+
+TEST(Sampler, theLargestSuffice) {
+  for (double temperature : {0., .8})
+    for (int64_t topK : {1, 64})
+      for (double penalty : {1., 1.00001, 1.1, 3.})
+        for (double topP : {1., .9})
+          for (auto [cap, suppress] :
+               {std::pair(std::optional<double>(), std::vector<int32_t>()), {30., {3, 70, 599}}}) {
+            SamplingParams p{temperature, topK, topP, topP < 1 ? .02 : 0, penalty, 5};
+            expectSameDraws(p, cap, suppress,
+                            "temperature " + std::to_string(temperature) + " top-k " + std::to_string(topK) +
+                                " top-p " + std::to_string(topP) + " penalty " + std::to_string(penalty));
+            if (testing::Test::HasFatalFailure())
+              return;
+          }
+}
+
+TEST(Sampler, whenTheLargestSuffice) {
+  const auto needsOnly = [](SamplingParams p, int64_t candidates, size_t suppressed = 0) {
+    return sampler(p, 1000, {}, std::vector<int32_t>(suppressed, 5)).needsOnly(candidates);
+  };
+  SamplingParams p;
+  EXPECT_FALSE(needsOnly(p, 256)) << "top-k off";
+  p.topK = 64;
+  EXPECT_TRUE(needsOnly(p, 64));
+  EXPECT_FALSE(needsOnly(p, 63));
+  EXPECT_TRUE(needsOnly(p, 66, 2));
+  EXPECT_FALSE(needsOnly(p, 65, 2));
+  p.repeatPenalty = 1.1;
+  EXPECT_TRUE(needsOnly(p, 128)) << "64 penalised";
+  EXPECT_FALSE(needsOnly(p, 127));
+  p.repeatPenalty = .9;
+  EXPECT_FALSE(needsOnly(p, 1000)) << "raises logits";
+  p.repeatPenalty = 1;
+  p.topK = 1000;
+  EXPECT_FALSE(needsOnly(p, 1000)) << "as many as there are: off";
+  p.topK = 0;
+  p.temperature = 0;
+  EXPECT_TRUE(needsOnly(p, 1)) << "greedy";
+}
+
+TEST(Sampler, aPenaltyNeverRaisesALogit) {
+  for (double penalty : {1.0000001, 1.0001, 1.5}) {
+    SamplingParams p;
+    p.temperature = 0;
+    p.repeatPenalty = penalty;
+    for (float x : {-30.f, std::nextafter(-30.f, 0.f), 30.f, -0.f, 0.f, 1e-30f, -29.99f, -kInf}) {
+      Logits l{x};
+      Sampler s = sampler(p, 1, 30.);
+      s.accept(0);
+      s.sample(l.data());
+      EXPECT_LE(l[0], x) << penalty;
+    }
+  }
 }
 
 TEST(Sampler, portableExpIsExact) {

@@ -80,6 +80,22 @@ TEST(Session, onlyTheLastChunkComputesLogits) {
   EXPECT_EQ(fakeCalls[0], 1);
 }
 
+TEST(Session, theLargestLogitsHaveTheirIds) {
+  Fixture f;
+  Session s(f.manifest, nullptr, 3, test::kContext);
+  Ids ids = someIds(5);
+  s.prefill(ids);
+  const TopLogits top = s.decodeTop(77);
+  ids.push_back(77);
+  EXPECT_EQ(s.position(), 6);
+  const std::vector<float> all = fakeLogits(ids);
+  ASSERT_EQ(top.values.size(), 256u);
+  for (size_t i = 0; i < top.values.size(); ++i) {
+    EXPECT_EQ(top.values[i], all[static_cast<size_t>(top.ids[i])]);
+    EXPECT_TRUE(i == 0 || top.values[i] <= top.values[i - 1]);
+  }
+}
+
 TEST(Session, missingEntriesFallBack) {
   for (const char *absent :
        {R"({"entries": {"prefill_none": null}})", R"({"entries": {"prefill_last": null}})",
@@ -142,7 +158,11 @@ TEST(Manifest, damageIsNamed) {
   expectBroken(R"({"name": 3})", "'name'");
   expectBroken(R"({"entries": {"decode": null}})", "'decode'");
   expectBroken(R"({"entries": {"decode": {"stride": 5}}})", "'stride' is 5, expected 2048");
-  expectBroken(R"({"entries": {"prefill_all": {"rows": 9}}})", "9 x 2048 floats");
+  expectBroken(R"({"entries": {"prefill_all": {"rows": 9}}})", "the logits of entry 'prefill_all' (9 x 2048");
+  expectBroken(R"({"entries": {"decode_top": {"stride": 2049}}})", "'stride' is 2049, expected 1..2048");
+  expectBroken(R"({"entries": {"decode_top": {"ids": null}}})", "'ids'");
+  expectBroken(R"({"entries": {"decode_top": {"ids": 69000}}})", "the ids of entry 'decode_top' (1 x 256");
+  expectBroken(R"({"entries": {"decode_top": {"logits": null}}})", "'decode_top' lacks its logits");
   expectBroken(R"({"eos": [2048]})", "2048");
   expectBroken(R"({"phase_bytes": [1]})", "need 2 numbers, found 1");
   expectBroken(R"({"phase_positions": [1, 2, 3]})", "need 2 numbers, found 3");

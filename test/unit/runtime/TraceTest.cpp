@@ -47,7 +47,7 @@ TEST_F(Exe, traceOfARunHasAStepForEachTokenAndAPhaseForEachWorker) {
   ASSERT_EQ(steps.size(), 4u) << "the prompt, and a token for each but the last";
   EXPECT_EQ(steps[0]["name"], "prefill_last");
   EXPECT_EQ(steps[0]["args"], json({{"position", 0}, {"rows", 3}}));
-  EXPECT_EQ(steps[3]["name"], "decode");
+  EXPECT_EQ(steps[3]["name"], "decode_top");
   EXPECT_EQ(steps[3]["args"], json({{"position", 5}, {"rows", 1}}));
   for (int worker : {1, 2}) {
     const std::vector<json> &phases = all.at(worker);
