@@ -139,11 +139,21 @@ LogicalResult ExpertMatmulOp::verify() {
 }
 
 /// Whoever writes the indices of `product` chooses among at most the weight's experts. Buffers of i32 are
-/// written by top_k alone.
+/// written by top_k, and by select_top, whose ids are of no experts and may be -1.
 static LogicalResult verifyIndices(ExpertMatmulOp product, WeightOp weight) {
   BufferOp indices = bufferOf(product.getIndices());
   int64_t experts = weight.getExperts();
-  WalkResult result = indices->getParentOp()->walk([&](TopKOp writer) {
+  WalkResult result = indices->getParentOp()->walk([&](SelectTopOp writer) {
+    if (bufferOf(writer.getIds()) != indices)
+      return WalkResult::advance();
+    InFlightDiagnostic diagnostic = product.emitOpError() << "indices are ids of step.select_top, expected "
+                                                             "those of step.top_k";
+    diagnostic.attachNote(writer.getLoc()) << "indices written here";
+    return WalkResult::interrupt();
+  });
+  if (result.wasInterrupted())
+    return failure();
+  result = indices->getParentOp()->walk([&](TopKOp writer) {
     int64_t choices = columnsOf(writer.getSrc());
     if (bufferOf(writer.getIndices()) != indices || choices <= experts)
       return WalkResult::advance();
