@@ -20,6 +20,7 @@ enum class Fuse : uint8_t {
   Attention,
   Mlp,
   Ple,
+  Router,
   Softcap,
   Residual,
   Norm,

@@ -164,6 +164,14 @@ def GemmaFusePle : GemmaFusePass<"ple"> {
     ```
   }];
 }
+def GemmaFuseRouter : GemmaFusePass<"router"> {
+  let summary = "softmax and top-k of a router in one row-wise phase";
+  let description = [{
+    ```mlir
+    %p = gemma.softmax %s   %w, %i = gemma.top_k %p, @expert_scale   ->   gemma.fusion ["router"] { both }
+    ```
+  }];
+}
 def GemmaFuseSoftcap : GemmaFusePass<"softcap"> {
   let summary = "softcap in the epilogue of the lm_head";
   let description = [{

@@ -28,6 +28,8 @@ static void addFusions(mlir::OpPassManager &functions, const FuseSelection &fuse
     functions.addPass(createGemmaFuseMlp());
   if (fuse.has(Fuse::Ple))
     functions.addPass(createGemmaFusePle());
+  if (fuse.has(Fuse::Router))
+    functions.addPass(createGemmaFuseRouter());
   if (fuse.has(Fuse::Softcap))
     functions.addPass(createGemmaFuseSoftcap());
   if (fuse.has(Fuse::Residual))

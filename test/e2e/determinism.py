@@ -17,7 +17,7 @@ import numpy as np
 
 import gmtest
 
-FUSIONS = ["norm", "qkv", "qknorm-rope-kv", "attention", "mlp", "residual", "ple", "softcap", "kv-share", "dead-tokens", "top"]
+FUSIONS = ["norm", "qkv", "qknorm-rope-kv", "attention", "mlp", "residual", "ple", "router", "softcap", "kv-share", "dead-tokens", "top"]
 FUSION_TOLERANCE = 1e-5
 WORKERS = [1, 2, 7]
 

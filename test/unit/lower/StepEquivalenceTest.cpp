@@ -144,8 +144,8 @@ TEST_P(StepEquivalence, Fused) { check("all", {}); }
 TEST_P(StepEquivalence, FusedInAnyOrderOfTasks) { check("all", {TaskOrder::Shuffled, 7, 3}); }
 TEST_P(StepEquivalence, Unfused) { check("none", {TaskOrder::Descending, 1, 2}); }
 TEST_P(StepEquivalence, EachFusionLeftOut) {
-  for (const char *name : {"norm", "qkv", "qknorm-rope-kv", "attention", "mlp", "residual", "ple", "softcap",
-                           "kv-share", "dead-tokens"})
+  for (const char *name : {"norm", "qkv", "qknorm-rope-kv", "attention", "mlp", "residual", "ple", "router",
+                           "softcap", "kv-share", "dead-tokens"})
     check(std::string("all,-") + name, {TaskOrder::Shuffled, 3, 2});
 }
 

@@ -54,7 +54,8 @@ TEST_P(Equivalence, EachPassAlone) {
        {"gemma-share-kv", "func.func(gemma-prune-dead-tokens)", "func.func(canonicalize,cse)",
         "func.func(gemma-fuse-qkv)", "func.func(gemma-fuse-qknorm-rope-kv)",
         "func.func(gemma-fuse-attention)", "func.func(gemma-fuse-mlp)", "func.func(gemma-fuse-ple)",
-        "func.func(gemma-fuse-softcap)", "func.func(gemma-fuse-residual)", "func.func(gemma-fuse-norm)"})
+        "func.func(gemma-fuse-router)", "func.func(gemma-fuse-softcap)", "func.func(gemma-fuse-residual)",
+        "func.func(gemma-fuse-norm)"})
     EXPECT_EQ(logitsAfter(*context, GetParam(), std::string("gemma-entries,") + pass), expected) << pass;
 }
 
@@ -62,8 +63,8 @@ TEST_P(Equivalence, Pipelines) {
   std::vector<float> expected = logitsAfter(*context, GetParam(), "gemma-entries");
   ASSERT_FALSE(expected.empty());
   for (const char *fuse :
-       {"all", "none", "-qkv", "-qknorm-rope-kv", "-attention", "-mlp", "-ple", "-softcap", "-residual",
-        "-norm", "-kv-share", "-dead-tokens", "norm", "residual,norm", "kv-share,dead-tokens"})
+       {"all", "none", "-qkv", "-qknorm-rope-kv", "-attention", "-mlp", "-ple", "-router", "-softcap",
+        "-residual", "-norm", "-kv-share", "-dead-tokens", "norm", "residual,norm", "kv-share,dead-tokens"})
     EXPECT_EQ(logitsAfter(*context, GetParam(), "gemma-pipeline{fuse=" + std::string(fuse) + "}"), expected)
         << fuse;
   EXPECT_EQ(logitsAfter(*context, GetParam(), "gemma-pipeline,func.func(gemma-decompose)"), expected);

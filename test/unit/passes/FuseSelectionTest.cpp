@@ -21,7 +21,8 @@ TEST(FuseSelection, AllAndNone) {
 TEST(FuseSelection, StartsFromNoneUnlessTheFirstItemIsNegative) {
   EXPECT_EQ(parsed("mlp,qkv"), "qkv,mlp");
   EXPECT_EQ(parsed("mlp,-mlp"), "none");
-  EXPECT_EQ(parsed("-norm"), "kv-share,dead-tokens,qkv,qknorm-rope-kv,attention,mlp,ple,softcap,residual,top");
+  EXPECT_EQ(parsed("-norm"),
+            "kv-share,dead-tokens,qkv,qknorm-rope-kv,attention,mlp,ple,router,softcap,residual,top");
   EXPECT_EQ(parsed("all,-norm"), parsed("-norm"));
   EXPECT_EQ(parsed("none,norm"), "norm");
   EXPECT_EQ(parsed("-norm,norm"), "all");
@@ -35,8 +36,9 @@ TEST(FuseSelection, EveryNameIsUnderstood) {
 }
 
 TEST(FuseSelection, UnknownNamesAreRefusedWithTheKnownOnes) {
-  const char *known = "kv-share, dead-tokens, qkv, qknorm-rope-kv, attention, mlp, ple, softcap, residual, "
-                      "norm, top (-NAME switches one off)";
+  const char *known =
+      "kv-share, dead-tokens, qkv, qknorm-rope-kv, attention, mlp, ple, router, softcap, residual, "
+      "norm, top (-NAME switches one off)";
   EXPECT_EQ(parsed("qvk"),
             std::string("error: unknown name 'qvk' in --fuse=qvk, expected all, none or a list of ") + known);
   EXPECT_EQ(parsed("-foo,mlp"),

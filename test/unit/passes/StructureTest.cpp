@@ -123,7 +123,7 @@ TEST_P(Structure, DecomposeGivesTheOriginalBack) {
     mlir::OwningOpRef<mlir::ModuleOp> original = after(entries);
     std::string all;
     for (const char *pass :
-         {"qkv", "qknorm-rope-kv", "attention", "mlp", "ple", "softcap", "residual", "norm"}) {
+         {"qkv", "qknorm-rope-kv", "attention", "mlp", "ple", "router", "softcap", "residual", "norm"}) {
       std::string fuse = std::string("gemma-fuse-") + pass;
       mlir::OwningOpRef<mlir::ModuleOp> back =
           after(std::string(entries) + ",func.func(" + fuse + ",gemma-decompose)");
