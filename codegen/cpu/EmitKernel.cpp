@@ -20,6 +20,7 @@ struct Nest {
   KernelBuilder &k;
   const MatmulArgs &args;
   Kernel &kernel;
+  const KernelTuning &tuning; ///< every choice made
   Value panelBytes, steps;
 
   /// rows x panels of the result, from `row` and the panels at `weights` on.
@@ -29,10 +30,10 @@ struct Nest {
   void fetchAhead(const Block &b, Value t);
 };
 
-/// The lines that the step kBytesAhead further on reads. Past a panel's end lies the next one; past the last,
-/// nothing that faults.
+/// The lines that the step `ahead` bytes further on reads. Past a panel's end lies the next one; past the
+/// last, nothing that faults.
 void Nest::fetchAhead(const Block &b, Value t) {
-  const int64_t bytes = kernel.stepBytes(), ahead = roundUp(kBytesAhead, bytes);
+  const int64_t bytes = kernel.stepBytes(), ahead = roundUp(tuning.ahead, bytes);
   for (Value panel : b.panels)
     for (int64_t line = 0; line < bytes; line += 64)
       LLVM::Prefetch::create(k.builder(), k.location(), k.at(panel, k.add(k.mul(t, bytes), ahead + line)),
@@ -65,7 +66,7 @@ void Nest::block(Value row, Value weights, Value dst, int64_t rows, int64_t pane
 void Nest::allRows(Value p, int64_t panels) {
   auto weightsOf = [&](Value p) { return k.at(args.weights, k.mul(p, panelBytes)); };
   auto dstOf = [&](Value p) { return k.at(args.dst, k.mul(p, kLanes * 4)); };
-  auto [bigRows, bigPanels] = kernel.bigBlock();
+  const int64_t bigRows = tuning.blockRows, bigPanels = tuning.blockPanels;
   Value end = k.mul(k.div(args.rows, bigRows), bigRows);
   auto rowBlocks = [&](Value q, int64_t wide, int64_t rows) {
     k.loop(k.c(0), end, rows, [&](Value row) { block(row, weightsOf(q), dstOf(q), rows, wide); });
@@ -73,8 +74,7 @@ void Nest::allRows(Value p, int64_t panels) {
   if (panels <= bigPanels)
     rowBlocks(p, panels, bigRows);
   else
-    k.loop(p, k.add(p, panels), bigPanels,
-           [&, wide = bigPanels, rows = bigRows](Value q) { rowBlocks(q, wide, rows); });
+    k.loop(p, k.add(p, panels), bigPanels, [&](Value q) { rowBlocks(q, bigPanels, bigRows); });
   k.loop(end, args.rows, 1, [&](Value row) { block(row, weightsOf(p), dstOf(p), 1, panels); });
 }
 
@@ -95,12 +95,33 @@ int64_t panelStreams(const Target &target, step::Format format, step::Act act, i
   return most;
 }
 
+std::pair<int64_t, int64_t> bigBlock(const Target &target, step::Act act) {
+  if (act == step::Act::I8 && target.i8mm) // smmla: 16 registers of sums, 8 of weights
+    return {4, 1};
+  return target.avx512 ? std::pair<int64_t, int64_t>(4, 2) : std::pair<int64_t, int64_t>(2, 1);
+}
+
+KernelTuning resolved(KernelTuning tuning, const Target &target, step::Format format, step::Act act,
+                      int64_t panels) {
+  if (!tuning.streams)
+    tuning.streams = panelStreams(target, format, act, panels);
+  if (!tuning.ahead)
+    tuning.ahead = kBytesAhead;
+  if (!tuning.blockRows)
+    std::tie(tuning.blockRows, tuning.blockPanels) = bigBlock(target, act);
+  return tuning;
+}
+
 void emitMatmulBody(KernelBuilder &k, const MatmulArgs &args, step::Format format, step::Act act,
-                    int64_t streams) {
+                    const KernelTuning &tuning) {
   std::unique_ptr<Kernel> kernel = makeKernel(k, format, act);
-  Nest nest{k, args, *kernel, k.mul(args.superblocks, superblockBytes(format)),
+  Nest nest{k,
+            args,
+            *kernel,
+            tuning,
+            k.mul(args.superblocks, superblockBytes(format)),
             k.mul(args.superblocks, kernel->stepsPerSuperblock())};
-  k.loop(k.c(0), args.panels, streams, [&](Value p) { nest.allRows(p, streams); });
+  k.loop(k.c(0), args.panels, tuning.streams, [&](Value p) { nest.allRows(p, tuning.streams); });
 }
 
 } // namespace gemmac::cpu

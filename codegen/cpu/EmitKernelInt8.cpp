@@ -24,10 +24,6 @@ public:
 
   int64_t stepsPerSuperblock() const override { return 1; }
   int64_t stepBytes() const override { return reader.bytes(); }
-  /// smmla: 16 registers of sums, 8 of weights.
-  std::pair<int64_t, int64_t> bigBlock() const override {
-    return k.cpu().i8mm ? std::pair<int64_t, int64_t>(4, 1) : Kernel::bigBlock();
-  }
   SmallVector<Value> step(const Block &block, Value t, ValueRange acc) override;
 
 private:

@@ -322,12 +322,13 @@ TasksAtOnce tileTasksAtOnce(step::PhaseOp phase, const SymbolTable &symbols) {
     return {};
   auto weight = symbols.lookup<step::WeightOp>(product.getWeight());
   const auto tasks = static_cast<int64_t>(phase.getCols());
+  const int64_t tuned = tuningOf(product).columns, most = tuned ? tuned : kColumns;
   int64_t count = 1;
-  while (2 * count * static_cast<int64_t>(weight.getTile()) <= kColumns && tasks / (2 * count) >= kTasks)
+  while (2 * count * static_cast<int64_t>(weight.getTile()) <= most && tasks / (2 * count) >= kTasks)
     count *= 2;
   const bool near = step::rowsOf(product.getAct()) * paddedK(weight.getK()) * 2 <= kNearBytes;
   const int64_t wide = std::min(tasks, kFarColumns / static_cast<int64_t>(weight.getTile()));
-  return {count, near ? count : std::max(count, wide)};
+  return {count, near || tuned ? count : std::max(count, wide)};
 }
 
 Value tileTasksAtOnce(PhaseEmitter &e, TasksAtOnce atOnce) {

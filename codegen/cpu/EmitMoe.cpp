@@ -80,7 +80,7 @@ void emitOp(PhaseEmitter &e, step::ExpertMatmulOp op) {
     Value index = k.sext(k.load(k.i32(), k.at(e.rowOf(indices, row), k.mul(slot, 4))), k.i64());
     Value expert = k.at(w.base, k.mul(index, matrixBytes(w.op.getFormat(), w.op.getN(), w.op.getK())));
     Value panels = k.at(expert, k.mul(tile, taskBytes(w.op)));
-    callMatmul(e, w.op, op.getFormat(), in, act.ld, panels, out, to.ld, k.c(1));
+    callMatmul(e, w.op, op.getFormat(), in, act.ld, panels, out, to.ld, k.c(1), tuningOf(op));
   });
 }
 

@@ -32,10 +32,6 @@ public:
   virtual int64_t stepBytes() const = 0;
   /// Step t: accumulators [row][panel][chain] -> the same.
   virtual llvm::SmallVector<mlir::Value> step(const Block &block, mlir::Value t, mlir::ValueRange acc) = 0;
-  /// Block shape for many rows: as large as the registers allow.
-  virtual std::pair<int64_t, int64_t> bigBlock() const {
-    return k.cpu().avx512 ? std::pair<int64_t, int64_t>(4, 2) : std::pair<int64_t, int64_t>(2, 1);
-  }
 
 protected:
   KernelBuilder &k;

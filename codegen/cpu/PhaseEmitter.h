@@ -5,6 +5,7 @@
 #pragma once
 
 #include "codegen/cpu/KernelBuilder.h"
+#include "codegen/cpu/KernelTuning.h"
 #include "dialect/step/Step.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -40,8 +41,8 @@ public:
 
   /// rows x panels product: (act, act row bytes, weights, dst, dst row bytes, rows, superblocks, panels).
   /// `act` is F32 for bf16 activations too: they are f32 in memory. `panels`: how many a call has; functions
-  /// are shared by the counts that read equally many panels side by side.
-  mlir::func::FuncOp matmul(step::Format format, step::Act act, int64_t panels);
+  /// are shared by the counts that read equally many panels side by side, and are tuned alike.
+  mlir::func::FuncOp matmul(step::Format format, step::Act act, int64_t panels, const KernelTuning &tuning);
   /// The same for bf16t activations, on a matrix unit: (act, rows of its buffer, weights, dst, dst row bytes,
   /// live rows, superblocks, panels, private memory: tileMatmulScratch()).
   mlir::func::FuncOp tileMatmul(step::Format format);
@@ -206,7 +207,7 @@ void emitOp(PhaseEmitter &e, step::MatmulOp op);
 
 /// Calls the kernel for `tile` rows of a p16 weight starting at `panels`.
 void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value actBase, int64_t actLd,
-                Value panels, Value dst, int64_t dstLd, Value rows);
+                Value panels, Value dst, int64_t dstLd, Value rows, const KernelTuning &tuning = {});
 
 // EmitMath.cpp: polynomials on vectors of f32, errors in units in the last place over the stated range.
 Value emitExp(KernelBuilder &k, Value x);  ///< < 2 ulp; 0 below -87.3, e^88.37 above 88.37, NaN stays
@@ -239,7 +240,13 @@ struct TileMatmulArgs {
 };
 /// How many of a task's `panels` a single row reads side by side: a power of two that divides them.
 int64_t panelStreams(const Target &target, step::Format format, step::Act act, int64_t panels);
+/// Rows and panels that many rows compute together: as many as the registers allow.
+std::pair<int64_t, int64_t> bigBlock(const Target &target, step::Act act);
+/// `tuning` with the model's choice in the place of each that it does not make.
+KernelTuning resolved(KernelTuning tuning, const Target &target, step::Format format, step::Act act,
+                      int64_t panels);
+/// `tuning` is resolved().
 void emitMatmulBody(KernelBuilder &k, const MatmulArgs &args, step::Format format, step::Act act,
-                    int64_t streams);
+                    const KernelTuning &tuning);
 
 } // namespace gemmac::cpu

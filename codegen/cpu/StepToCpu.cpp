@@ -170,12 +170,14 @@ LogicalResult ProgramEmitter::checkPlanned() {
   WalkResult result = program.walk([&](Operation *op) -> WalkResult {
     return TypeSwitch<Operation *, WalkResult>(op)
         .Case<step::MatmulOp>([&](auto o) {
-          if (o.getFormat() != step::Act::BF16T || target.amx)
-            return WalkResult::advance();
-          return noMatrixUnit(o);
+          if (o.getFormat() == step::Act::BF16T && !target.amx)
+            return noMatrixUnit(o);
+          return WalkResult(verifyTuning(o, symbols));
         })
         .Case<step::ExpertMatmulOp>([&](auto o) {
-          return o.getFormat() != step::Act::BF16T || target.amx ? WalkResult::advance() : noMatrixUnit(o);
+          if (o.getFormat() == step::Act::BF16T && !target.amx)
+            return noMatrixUnit(o);
+          return WalkResult(verifyTuning(o, symbols));
         })
         .Case<step::WeightOp>(
             [&](auto o) { return o.getOffset() ? WalkResult::advance() : WalkResult(unplanned(op)); })
