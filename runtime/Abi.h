@@ -85,6 +85,8 @@ extern const GmModels gm_models;
  *  "sampling": {"do_sample":true,"temperature":1.0,"top_k":64,"top_p":0.95,"min_p":0.0,"repeat_penalty":1.0},
  *  "parameters": N, "weight_bytes": N, "bytes_per_token": N,
  *  "fusions": ["norm",..], "glibc": "2.34", "notes": [..],
+ *  "autotune": {"kernels": N, "choices": ["..: streams=4",..], "sha256": ".."},  // only of --autotune: kernels that
+ *       // were measured, those that are not as the cost model has them, and a hash of all choices
  *  "plan": {"activations": BYTES, "kv": BYTES, "scratch": BYTES,
  *           "caches": [{"name":..,"slots":..,"window":..,"bytes":..}]},
  *  "phases": [".."],      // of decode_top, or else decode, in order, one barrier after each; "layers.<n>.<kind>" in layers

@@ -52,6 +52,19 @@ static std::string targetsText(const Targets &targets) {
   return targets.all().size() > 1 ? cat("targets:\n", s) : "";
 }
 
+/// What --autotune chose, where the executable was compiled with it.
+static std::string autotuneText(const json &j) {
+  if (!j.contains("autotune") || !j["autotune"].is_object())
+    return "";
+  const json &tuned = j["autotune"], none = json::array();
+  const json &choices = tuned.contains("choices") && tuned["choices"].is_array() ? tuned["choices"] : none;
+  std::string s = cat("autotune: ", tuned.value("kernels", 0), " kernels, of which ", choices.size(),
+                      " differ from the model's choice, sha256 ", tuned.value("sha256", "unknown"), "\n");
+  for (const json &choice : choices)
+    s += cat("  ", choice.is_string() ? choice.get<std::string>() : choice.dump(), "\n");
+  return s;
+}
+
 static json targetsJson(const Targets &targets) {
   json list = json::array();
   for (const Manifest &m : targets.all())
@@ -76,6 +89,7 @@ static std::string infoText(const Program &p, const Options &o, const json &j) {
   s += cat("context: ", m.context, ", window ", m.window, ", prefill rows ", m.prefillNone.rows, "\n");
   s += cat("fusions: ", j.contains("fusions") ? listed(j["fusions"].get<std::vector<std::string>>()) : "none",
            "\n");
+  s += autotuneText(j);
   s += cat("weights: ", sized(p.payload.weightBytes()), ", read per decoded token ", sized(m.bytesPerToken),
            ", in 2 MiB pages ", share, "\n");
   s += cat("executable: ", sized(p.payload.fileBytes()), ", without weights ", sized(p.payload.elfBytes()),

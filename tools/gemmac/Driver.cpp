@@ -4,7 +4,6 @@
 #include "codegen/Emit.h"
 #include "codegen/Link.h"
 #include "codegen/Manifest.h"
-#include "codegen/OutputFile.h"
 #include "codegen/Predict.h"
 #include "codegen/cpu/EmitMachine.h"
 #include "codegen/cpu/LowerToLLVM.h"
@@ -19,8 +18,10 @@
 #include "passes/FuseSelection.h"
 #include "passes/Pipelines.h"
 #include "passes/lower/StepPasses.h"
+#include "tools/gemmac/AutotuneStage.h"
 #include "tools/gemmac/MemoryReport.h"
 #include "tools/gemmac/StageTimer.h"
+#include "tools/gemmac/TextOutput.h"
 #include "tools/gemmac/WeightTable.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -43,6 +44,7 @@ struct TargetProgram {
   Target target;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   step::ProgramOp program;
+  std::optional<llvm::json::Object> tuned; ///< of --autotune, for the manifest
   CodeMemory memory() const { return {totalArenaBytes(program), totalScratchBytes(program)}; }
 };
 
@@ -57,6 +59,7 @@ private:
   llvm::Error optimise();
   llvm::Error checkTargets() const;
   llvm::Error lower();
+  llvm::Error tune();
   void predict(TargetProgram &of) const;
   llvm::Error lowerFor(TargetProgram &to);
   llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileFor(const TargetProgram &from,
@@ -64,8 +67,11 @@ private:
   llvm::Error generate();
   llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> link(llvm::ArrayRef<llvm::MemoryBufferRef> objects);
   llvm::Error write(llvm::MemoryBufferRef elf);
-  llvm::Error finishText(llvm::StringRef text);
+  llvm::Error finishText(llvm::StringRef text) { return writeTextOutput(options.output, text); }
   llvm::Error saveTemp(llvm::StringRef name, llvm::StringRef text);
+  llvm::Error saveStep(const TargetProgram &of) {
+    return saveTemp(tempName(of, "mlir"), options.saveTemps.empty() ? "" : print(*of.module));
+  }
   llvm::Error runPipeline(mlir::ModuleOp on, llvm::StringRef what,
                           llvm::function_ref<void(mlir::OpPassManager &)> build);
   std::string defaultCompute() const;
@@ -116,7 +122,7 @@ llvm::Error Compilation::load() {
   if (!targets)
     return targets.takeError();
   for (Target &target : *targets)
-    programs.push_back({std::move(target), {}, {}});
+    programs.push_back({std::move(target), {}, {}, {}});
   if (llvm::Error error = checkTargets())
     return error;
   if (!options.machine.empty()) {
@@ -206,7 +212,7 @@ llvm::Error Compilation::lowerFor(TargetProgram &to) {
                                       [&](mlir::OpPassManager &pm) { buildStepPipeline(pm, step); }))
     return error;
   to.program = *to.module->getOps<step::ProgramOp>().begin();
-  return saveTemp(tempName(to, "mlir"), options.saveTemps.empty() ? "" : print(*to.module));
+  return saveStep(to);
 }
 
 /// Predicted times, for readers of --emit=step.
@@ -231,13 +237,26 @@ llvm::Error Compilation::lower() {
   return llvm::Error::success();
 }
 
+llvm::Error Compilation::tune() {
+  for (TargetProgram &each : programs) {
+    each.tuned = autotuneStage(each.program, each.target, options);
+    if (llvm::Error error = saveStep(each))
+      return error;
+  }
+  timer.stage("autotune");
+  return llvm::Error::success();
+}
+
 llvm::json::Object Compilation::manifestOf(const TargetProgram &of) const {
   std::vector<std::string> fusions;
   for (const FuseInfo &info : fuseTable())
     if (fuse.has(info.fuse))
       fusions.push_back(info.name.str());
-  return buildManifest(of.program, checkpoint, of.target, {options.quantize, compute, options.kv, fusions},
-                       of.memory());
+  llvm::json::Object manifest = buildManifest(of.program, checkpoint, of.target,
+                                              {options.quantize, compute, options.kv, fusions}, of.memory());
+  if (of.tuned)
+    manifest["autotune"] = llvm::json::Object(*of.tuned);
+  return manifest;
 }
 
 /// An object, or the text that --emit asks for.
@@ -325,24 +344,6 @@ llvm::Error Compilation::write(llvm::MemoryBufferRef elf) {
   return llvm::Error::success();
 }
 
-llvm::Error Compilation::finishText(llvm::StringRef text) {
-  if (options.output.empty() || options.output == "-") {
-    llvm::outs() << text;
-    llvm::outs().flush();
-    if (llvm::outs().has_error()) {
-      llvm::outs().clear_error();
-      return machineError("stdout: cannot write");
-    }
-    return llvm::Error::success();
-  }
-  llvm::Expected<OutputFile> file = OutputFile::create(options.output, /*devices=*/true);
-  if (!file)
-    return file.takeError();
-  if (llvm::Error error = file->writeAt(0, {text.data(), text.size()}))
-    return error;
-  return file->finish(/*executable=*/false);
-}
-
 llvm::Error Compilation::saveTemp(llvm::StringRef name, llvm::StringRef text) {
   if (options.saveTemps.empty())
     return llvm::Error::success();
@@ -350,12 +351,7 @@ llvm::Error Compilation::saveTemp(llvm::StringRef name, llvm::StringRef text) {
     return machineError(options.saveTemps + ": cannot create the folder: " + error.message());
   llvm::SmallString<128> path(options.saveTemps);
   llvm::sys::path::append(path, name);
-  llvm::Expected<OutputFile> file = OutputFile::create(path);
-  if (!file)
-    return file.takeError();
-  if (llvm::Error error = file->writeAt(0, {text.data(), text.size()}))
-    return error;
-  return file->finish(/*executable=*/false);
+  return writeTextFile(path, text);
 }
 
 std::vector<ProgramMemory> Compilation::memoryOfPrograms() const {
@@ -374,6 +370,9 @@ llvm::Error Compilation::run() {
     return finishText(print(*module));
   if (llvm::Error error = lower())
     return error;
+  if (options.autotune)
+    if (llvm::Error error = tune())
+      return error;
   const std::vector<ProgramMemory> sizes = memoryOfPrograms();
   warnOfTooLittleMemory(sizes);
   if (options.estimate) {

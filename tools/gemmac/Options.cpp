@@ -45,6 +45,8 @@ struct Table {
   cl::opt<bool> time{"time", cl::desc("print the seconds that each stage took"), cl::cat(category)};
   cl::opt<std::string> saveTemps{"save-temps", cl::desc("write every intermediate form into DIR"), cl::value_desc("DIR"), cl::cat(category)};
   cl::opt<std::string> machine{"machine", cl::desc("with --emit=step: predict times for what `OUT bench --phases -o json` measured (default: a nominal machine)"), cl::value_desc("FILE"), cl::cat(category)};
+  cl::opt<bool> autotune{"autotune", cl::desc("choose kernels by measuring them on this machine, where it can run the target; same results"), cl::cat(category)};
+  cl::opt<std::string> autotuneCache{"autotune-cache", cl::desc("with --autotune: where measured choices are kept (default: $XDG_CACHE_HOME/gemmac/autotune or ~/.cache/gemmac/autotune)"), cl::value_desc("DIR"), cl::cat(category)};
   cl::opt<bool> estimate{"estimate", cl::desc("print sizes and memory; write nothing"), cl::cat(category)};
   cl::opt<bool> listTargets{"list-targets", cl::desc("list the processors that --march knows, the most capable last"), cl::cat(category)};
 
@@ -52,7 +54,7 @@ struct Table {
   ~Table() {
     for (cl::Option *option : std::initializer_list<cl::Option *>{
              &model, &output, &target, &march, &gpuArch, &quantize, &compute, &kv, &context, &maxBatch, &weights, &mmproj,
-             &chatTemplate, &emit, &fuse, &opt, &verbose, &time, &saveTemps, &machine, &estimate, &listTargets})
+             &chatTemplate, &emit, &fuse, &opt, &verbose, &time, &saveTemps, &machine, &autotune, &autotuneCache, &estimate, &listTargets})
       option->removeArgument();
   }
 };
@@ -138,6 +140,16 @@ static llvm::Expected<Options> toOptions(const Table &table) {
   if (options.estimate && (options.emit == EmitKind::Gemma || options.emit == EmitKind::Fused))
     return usageError("--estimate: found --emit=" + table.emit +
                       ", which ends before memory is planned; leave one of them out");
+  options.autotune = table.autotune;
+  options.autotuneCache = table.autotuneCache;
+  if (table.autotuneCache.getNumOccurrences() && !options.autotune)
+    return usageError("--autotune-cache: found no --autotune, without which nothing is measured; give both");
+  if (table.autotuneCache.getNumOccurrences() && options.autotuneCache.empty())
+    return usageError("--autotune-cache: found no folder, expected --autotune-cache=DIR");
+  if (options.autotune && options.estimate)
+    return usageError("--autotune: found --estimate, which makes no code; leave one of them out");
+  if (options.autotune && (options.emit == EmitKind::Gemma || options.emit == EmitKind::Fused || options.emit == EmitKind::Step))
+    return usageError("--autotune: found --emit=" + table.emit + ", which makes no code; expected exe, obj, asm or llvm");
   if (options.model.empty())
     return usageError("no model given; usage: gemmac MODEL -o OUT (gemmac --help)");
   if (options.output.empty() && (options.emit == EmitKind::Exe || options.emit == EmitKind::Obj) && !options.estimate)

@@ -18,6 +18,8 @@ struct Options {
   unsigned optLevel = 2;
   bool verbose = false, time = false, estimate = false;
   std::string saveTemps;
+  bool autotune = false;
+  std::string autotuneCache; ///< a folder; empty: the default one
   std::string machine; ///< a file that bench --phases wrote; empty: a nominal machine
   std::string chatTemplate; ///< a file in the place of the checkpoint's own
 };

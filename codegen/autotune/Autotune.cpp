@@ -1,0 +1,172 @@
+// See Autotune.h.
+#include "codegen/autotune/Autotune.h"
+
+#include "codegen/autotune/HostCpu.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Config/llvm-config.h"
+
+#include <cmath>
+
+namespace gemmac {
+
+namespace {
+
+/// Products that are one kernel, and what can be chosen for it.
+struct Kernel {
+  Product product;
+  std::vector<KernelTuning> candidates;
+  std::vector<mlir::Operation *> users;
+};
+
+std::vector<std::string> textsOf(llvm::ArrayRef<KernelTuning> candidates) {
+  std::vector<std::string> texts;
+  for (const KernelTuning &candidate : candidates)
+    texts.push_back(candidate.text());
+  return texts;
+}
+
+/// The kernels of a program that leave something to choose, in the order of their first use.
+std::vector<Kernel> kernelsOf(step::ProgramOp program, const Target &target) {
+  mlir::SymbolTable symbols(program);
+  llvm::StringMap<size_t> indices;
+  std::vector<Kernel> kernels;
+  program.walk([&](mlir::Operation *op) {
+    std::optional<Product> product = productOf(op, symbols);
+    if (!product)
+      return;
+    std::vector<KernelTuning> candidates = tuningCandidates(op, symbols, target);
+    if (candidates.size() < 2)
+      return;
+    // Products of equal shape differ in what can be chosen where only some stand alone in their phase.
+    std::string name = product->text() + ": " + llvm::join(textsOf(candidates), "; ");
+    auto [place, isNew] = indices.try_emplace(name, kernels.size());
+    if (isNew)
+      kernels.push_back({*product, std::move(candidates), {}});
+    kernels[place->second].users.push_back(op);
+  });
+  return kernels;
+}
+
+/// The tuning of one program, kernel by kernel.
+class Tuner {
+public:
+  Tuner(mlir::MLIRContext &context, const Target &target, unsigned level, const TuningCache &cache,
+        const MeasureProduct &measure)
+      : context(context), target(target), level(level), cache(cache), measure(measure) {}
+
+  void tune(const Kernel &kernel);
+  AutotuneReport report;
+
+private:
+  mlir::MLIRContext &context;
+  const Target &target;
+  unsigned level;
+  const TuningCache &cache;
+  const MeasureProduct &measure;
+  bool cannotMeasure = false, cannotStore = false;
+
+  std::optional<TuningEntry> entryFor(const Kernel &kernel);
+  std::optional<TuningEntry> measured(const Kernel &kernel, TuningEntry entry,
+                                      llvm::MutableArrayRef<CandidateCode> code);
+  void warn(bool &once, llvm::Error error, llvm::StringRef meaning);
+};
+
+void Tuner::warn(bool &once, llvm::Error error, llvm::StringRef meaning) {
+  std::string text = llvm::toString(std::move(error));
+  if (!once)
+    report.warnings.push_back(text + "; " + meaning.str());
+  once = true;
+}
+
+std::optional<TuningEntry> Tuner::measured(const Kernel &kernel, TuningEntry entry,
+                                           llvm::MutableArrayRef<CandidateCode> code) {
+  llvm::Expected<std::vector<Round>> rounds = measure(kernel.product, code);
+  if (!rounds) {
+    warn(cannotMeasure, rounds.takeError(), "kernels are as the cost model has them");
+    return std::nullopt;
+  }
+  entry.choice = static_cast<int64_t>(chooseCandidate(*rounds));
+  for (double seconds : medianOf(*rounds))
+    entry.medians.push_back(std::llround(seconds * 1e9));
+  entry.cpu = hostName();
+  ++report.measured;
+  if (llvm::Error error = cache.store(entry))
+    warn(cannotStore, std::move(error), "what is measured is not kept");
+  return entry;
+}
+
+std::optional<TuningEntry> Tuner::entryFor(const Kernel &kernel) {
+  std::vector<CandidateCode> code;
+  for (const KernelTuning &candidate : kernel.candidates) {
+    llvm::Expected<CandidateCode> one = emitCandidate(context, kernel.product, candidate, target);
+    if (!one) {
+      warn(cannotMeasure, one.takeError(), "kernels are as the cost model has them");
+      return std::nullopt;
+    }
+    code.push_back(std::move(*one));
+  }
+  TuningEntry entry;
+  entry.candidates = textsOf(kernel.candidates);
+  entry.key = tuningKey(kernel.product, target, level, entry.candidates, code);
+  std::string ignored;
+  std::optional<TuningEntry> found = cache.find(entry.key, entry.candidates, ignored);
+  if (!ignored.empty())
+    report.ignored.push_back(cache.pathOf(entry.key) + ": " + ignored);
+  if (!found)
+    return measured(kernel, std::move(entry), code);
+  ++report.cached;
+  return found;
+}
+
+void Tuner::tune(const Kernel &kernel) {
+  if (cannotMeasure) // code cannot be run here at all: no use in trying each kernel
+    return;
+  std::optional<TuningEntry> entry = entryFor(kernel);
+  if (!entry)
+    return;
+  const auto choice = static_cast<size_t>(entry->choice);
+  for (mlir::Operation *user : kernel.users)
+    setTuning(user, kernel.candidates[choice]);
+  const auto before = static_cast<double>(std::max<int64_t>(1, entry->medians.front()));
+  report.kernels.push_back(
+      {kernel.product, kernel.candidates[choice], 1 - static_cast<double>(entry->medians[choice]) / before});
+}
+
+} // namespace
+
+std::string tuningKey(const Product &product, const Target &target, unsigned level,
+                      llvm::ArrayRef<std::string> candidates, llvm::ArrayRef<CandidateCode> code) {
+  std::string all;
+  for (const CandidateCode &each : code)
+    all += each.text();
+  return "gemmac " GEMMAC_VERSION ", LLVM " LLVM_VERSION_STRING ", -O" + std::to_string(level) +
+         "\nmachine: " + hostDescription() + "\ntarget: " + target.name + ", " + target.cpu + " " +
+         target.extras + ", tuned for " + target.tune + "\nproduct: " + product.text() +
+         "\ncandidates: " + llvm::join(candidates, "; ") + "\ncode: " + sha256(all) + "\n";
+}
+
+llvm::json::Object AutotuneReport::manifest() const {
+  std::string all;
+  llvm::json::Array differing;
+  for (const TunedKernel &kernel : kernels) {
+    std::string text = kernel.product.text() + ": " + kernel.choice.text();
+    all += text + "\n";
+    if (!(kernel.choice == KernelTuning()))
+      differing.push_back(std::move(text));
+  }
+  return llvm::json::Object{{"kernels", static_cast<int64_t>(kernels.size())},
+                            {"choices", std::move(differing)},
+                            {"sha256", sha256(all)}};
+}
+
+AutotuneReport autotune(step::ProgramOp program, const Target &target, unsigned level,
+                        const TuningCache &cache, const MeasureProduct &measure) {
+  Tuner tuner(*program->getContext(), target, level, cache, measure);
+  for (const Kernel &kernel : kernelsOf(program, target))
+    tuner.tune(kernel);
+  return std::move(tuner.report);
+}
+
+} // namespace gemmac
