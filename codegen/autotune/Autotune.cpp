@@ -1,7 +1,9 @@
 // See Autotune.h.
 #include "codegen/autotune/Autotune.h"
 
+#include "codegen/autotune/Choose.h"
 #include "codegen/autotune/HostCpu.h"
+#include "dialect/step/Layout.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -18,6 +20,7 @@ struct Kernel {
   Product product;
   std::vector<KernelTuning> candidates;
   std::vector<mlir::Operation *> users;
+  int64_t bytes = 0; ///< of weights that all of them read
 };
 
 std::vector<std::string> textsOf(llvm::ArrayRef<KernelTuning> candidates) {
@@ -25,6 +28,21 @@ std::vector<std::string> textsOf(llvm::ArrayRef<KernelTuning> candidates) {
   for (const KernelTuning &candidate : candidates)
     texts.push_back(candidate.text());
   return texts;
+}
+
+/// Those which read a hundredth or more of what all do that have one row, or many.
+std::vector<Kernel> worthwhile(std::vector<Kernel> kernels) {
+  int64_t bytes[2] = {};
+  for (const Kernel &kernel : kernels)
+    bytes[kernel.product.rows > 1] += kernel.bytes;
+  llvm::erase_if(kernels,
+                 [&](const Kernel &kernel) { return 100 * kernel.bytes < bytes[kernel.product.rows > 1]; });
+  return kernels;
+}
+
+int64_t bytesOf(const Product &product, mlir::Operation *user) {
+  const auto tasks = static_cast<int64_t>(user->getParentOfType<step::PhaseOp>().getCols());
+  return tasks * (product.tile / kPanelRows) * panelBytes(product.format, product.k);
 }
 
 /// The kernels of a program that leave something to choose, in the order of their first use.
@@ -43,18 +61,19 @@ std::vector<Kernel> kernelsOf(step::ProgramOp program, const Target &target) {
     std::string name = product->text() + ": " + llvm::join(textsOf(candidates), "; ");
     auto [place, isNew] = indices.try_emplace(name, kernels.size());
     if (isNew)
-      kernels.push_back({*product, std::move(candidates), {}});
+      kernels.push_back({*product, std::move(candidates), {}, 0});
     kernels[place->second].users.push_back(op);
+    kernels[place->second].bytes += bytesOf(*product, op);
   });
-  return kernels;
+  return worthwhile(std::move(kernels));
 }
 
 /// The tuning of one program, kernel by kernel.
 class Tuner {
 public:
   Tuner(mlir::MLIRContext &context, const Target &target, unsigned level, const TuningCache &cache,
-        const MeasureProduct &measure)
-      : context(context), target(target), level(level), cache(cache), measure(measure) {}
+        const PrepareProduct &prepare)
+      : context(context), target(target), level(level), cache(cache), prepare(prepare) {}
 
   void tune(const Kernel &kernel);
   AutotuneReport report;
@@ -64,7 +83,7 @@ private:
   const Target &target;
   unsigned level;
   const TuningCache &cache;
-  const MeasureProduct &measure;
+  const PrepareProduct &prepare;
   bool cannotMeasure = false, cannotStore = false;
 
   std::optional<TuningEntry> entryFor(const Kernel &kernel);
@@ -82,13 +101,14 @@ void Tuner::warn(bool &once, llvm::Error error, llvm::StringRef meaning) {
 
 std::optional<TuningEntry> Tuner::measured(const Kernel &kernel, TuningEntry entry,
                                            llvm::MutableArrayRef<CandidateCode> code) {
-  llvm::Expected<std::vector<Round>> rounds = measure(kernel.product, code);
-  if (!rounds) {
-    warn(cannotMeasure, rounds.takeError(), "kernels are as the cost model has them");
+  llvm::Expected<RunCandidate> run = prepare(kernel.product, code);
+  if (!run) {
+    warn(cannotMeasure, run.takeError(), "kernels are as the cost model has them");
     return std::nullopt;
   }
-  entry.choice = static_cast<int64_t>(chooseCandidate(*rounds));
-  for (double seconds : medianOf(*rounds))
+  const Chosen chosen = chooseByRuns(kernel.candidates.size(), *run);
+  entry.choice = static_cast<int64_t>(chosen.candidate);
+  for (double seconds : chosen.medians)
     entry.medians.push_back(std::llround(seconds * 1e9));
   entry.cpu = hostName();
   ++report.measured;
@@ -162,8 +182,8 @@ llvm::json::Object AutotuneReport::manifest() const {
 }
 
 AutotuneReport autotune(step::ProgramOp program, const Target &target, unsigned level,
-                        const TuningCache &cache, const MeasureProduct &measure) {
-  Tuner tuner(*program->getContext(), target, level, cache, measure);
+                        const TuningCache &cache, const PrepareProduct &prepare) {
+  Tuner tuner(*program->getContext(), target, level, cache, prepare);
   for (const Kernel &kernel : kernelsOf(program, target))
     tuner.tune(kernel);
   return std::move(tuner.report);

@@ -14,9 +14,9 @@
 
 namespace gemmac {
 
-/// Rounds of a product with each of its candidates; KernelTimer::measure, or what a test puts in its place.
-using MeasureProduct =
-    std::function<llvm::Expected<std::vector<Round>>(const Product &, llvm::MutableArrayRef<CandidateCode>)>;
+/// Makes a product's candidates ready to run; KernelTimer::prepare, or what a test puts in its place.
+using PrepareProduct =
+    std::function<llvm::Expected<RunCandidate>(const Product &, llvm::MutableArrayRef<CandidateCode>)>;
 
 /// What was found for one kernel.
 struct TunedKernel {
@@ -36,10 +36,11 @@ struct AutotuneReport {
   llvm::json::Object manifest() const;
 };
 
-/// Sets the tuning of each product of `program`, which is for `target`, compiled at `level`. Where something
-/// cannot be measured the model's choice stays, with a warning.
+/// Sets the tuning of the products of `program`, which is for `target`, compiled at `level`. Where something
+/// cannot be measured the model's choice stays, with a warning; so it does for kernels that read less than a
+/// hundredth of what all do, for one row or for many.
 AutotuneReport autotune(step::ProgramOp program, const Target &target, unsigned level,
-                        const TuningCache &cache, const MeasureProduct &measure);
+                        const TuningCache &cache, const PrepareProduct &prepare);
 
 /// All that a choice depends on, as text: versions, machine, target, product, candidates and their code.
 std::string tuningKey(const Product &product, const Target &target, unsigned level,

@@ -2,6 +2,7 @@
 #include "codegen/autotune/HostCpu.h"
 
 #include "runtime/Cpu.h"
+#include "runtime/Topology.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
@@ -11,7 +12,6 @@
 #include "llvm/TargetParser/Triple.h"
 
 #include <algorithm>
-#include <thread>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -31,7 +31,7 @@ static std::string signature() {
 
 std::string hostName() { return llvm::json::fixUTF8(rt::cpuName()); }
 
-unsigned hostThreads() { return std::max(1u, std::thread::hardware_concurrency()); }
+unsigned hostThreads() { return static_cast<unsigned>(std::max(1, rt::thisMachine().defaultWorkers())); }
 
 std::string hostDescription() {
   std::vector<std::string> features;
@@ -39,7 +39,7 @@ std::string hostDescription() {
     if (feature.second)
       features.push_back(feature.first().str());
   std::sort(features.begin(), features.end());
-  return hostName() + ", signature " + signature() + ", " + std::to_string(hostThreads()) + " CPUs, " +
+  return hostName() + ", signature " + signature() + ", " + std::to_string(hostThreads()) + " workers, " +
          llvm::join(features, " ");
 }
 

@@ -7,11 +7,11 @@
 
 namespace gemmac {
 
-/// Name, family, model and stepping, features as LLVM knows them, and CPUs that may be used: one line.
+/// Name, family, model and stepping, features as LLVM knows them, and threads that measure: one line.
 std::string hostDescription();
 /// Name of the CPU, for readers.
 std::string hostName();
-/// How many threads measure: as many as there are CPUs to use.
+/// How many threads measure: as many workers as an executable would have here.
 unsigned hostThreads();
 /// Whether code for `target` can run here: "", or what the machine lacks. Asks the kernel for the registers
 /// of a matrix unit.

@@ -16,7 +16,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstring>
 #include <ctime>
 #include <sys/mman.h>
@@ -195,93 +194,64 @@ double run(GmEntry entry, const GmStep &common, int64_t scratchBytes, unsigned t
   return sum;
 }
 
-/// Enough rounds for a majority, and not much more time than a kernel is worth.
-bool enough(size_t rounds, double seconds) {
-  constexpr size_t kFew = 3, kUsual = 5, kMany = 11;
-  return rounds >= kMany || (rounds >= kUsual && seconds > 0.3) || (rounds >= kFew && seconds > 0.8);
-}
-
 } // namespace
 
-llvm::Expected<std::vector<Round>> KernelTimer::measure(const Product &product,
-                                                        llvm::MutableArrayRef<CandidateCode> candidates) {
-  std::vector<Runnable> runnables;
-  int64_t arenaBytes = 0, scratchBytes = 0;
-  const int64_t weightBytes = roundUp(candidates.front().weightBytes, kAlign);
-  for (CandidateCode &candidate : candidates) {
-    arenaBytes = std::max(arenaBytes, candidate.arenaBytes);
-    scratchBytes = std::max(scratchBytes, roundUp(candidate.scratchBytes + kAlign, 4096));
-    auto runnable = load(*candidate.code, target, level);
-    if (!runnable)
-      return machineError("code cannot be loaded: " + llvm::toString(runnable.takeError()));
-    runnables.push_back(std::move(*runnable));
+/// Candidates with the memory that they work on.
+struct KernelTimer::Prepared {
+  Prepared(const Product &product, int64_t arenaBytes, int64_t scratchBytes, int64_t weightBytes)
+      : rows(product.rows), scratchBytes(scratchBytes), weightBytes(weightBytes), threads(hostThreads()),
+        arena(arenaBytes), scratch(scratchBytes * threads), tokens(rows), positions(rows) {}
+
+  double run(size_t candidate) {
+    std::fill(std::begin(counter), std::end(counter), 0);
+    const GmStep step{arena.start,      weights->start + runs++ % parts * weightBytes,
+                      scratch.start,    tokens.data(),
+                      positions.data(), rows,
+                      counter,          0,
+                      nullptr};
+    return gemmac::run(candidates[candidate].entry, step, scratchBytes, threads);
   }
-  const unsigned threads = hostThreads();
-  const int64_t cache = std::max<int64_t>(0, sysconf(_SC_LEVEL3_CACHE_SIZE));
-  const int64_t parts = product.rows > 1 ? 1 : std::clamp<int64_t>(2 * cache / weightBytes, 1, kMostParts);
-  if (!weights || weights->bytes < static_cast<size_t>(parts * weightBytes)) {
-    weights = std::make_unique<Memory>(parts * weightBytes);
+
+  int64_t rows, scratchBytes, weightBytes, parts = 1, runs = 0;
+  unsigned threads;
+  Memory arena, scratch;
+  std::shared_ptr<Memory> weights;
+  std::vector<int32_t> tokens, positions;
+  std::vector<Runnable> candidates;
+  alignas(64) int64_t counter[8];
+};
+
+llvm::Expected<RunCandidate> KernelTimer::prepare(const Product &product,
+                                                  llvm::MutableArrayRef<CandidateCode> candidates) {
+  int64_t arenaBytes = 0, scratchBytes = 0;
+  for (const CandidateCode &candidate : candidates) {
+    arenaBytes = std::max(arenaBytes, candidate.arenaBytes + 4096);
+    scratchBytes = std::max(scratchBytes, roundUp(candidate.scratchBytes + kAlign, 4096));
+  }
+  auto prepared = std::make_shared<Prepared>(product, arenaBytes, scratchBytes,
+                                             roundUp(candidates.front().weightBytes, kAlign));
+  if (product.rows == 1) {
+    const int64_t cache = std::max<int64_t>(0, sysconf(_SC_LEVEL3_CACHE_SIZE));
+    prepared->parts = std::clamp<int64_t>(2 * cache / prepared->weightBytes, 1, kMostParts);
+  }
+  const int64_t weightBytes = prepared->parts * prepared->weightBytes;
+  if (!weights || weights->bytes < static_cast<size_t>(weightBytes)) {
+    weights = std::make_shared<Memory>(weightBytes);
     if (weights->start)
       weights->fillRandom();
   }
-  Memory arena(arenaBytes + 4096), scratch(scratchBytes * threads);
-  if (!weights->start || !arena.start || !scratch.start)
+  prepared->weights = weights;
+  if (!weights->start || !prepared->arena.start || !prepared->scratch.start)
     return machineError("no memory for the operands of a product");
-  arena.fillRandom();
-  alignas(64) int64_t counter[8] = {};
-  std::vector<int32_t> tokens(product.rows), positions(product.rows);
-  GmStep step{arena.start,      weights->start, scratch.start, tokens.data(),
-              positions.data(), product.rows,   counter,       0,
-              nullptr};
-  int64_t runs = 0;
-  auto runOne = [&](size_t candidate) {
-    std::fill(std::begin(counter), std::end(counter), 0);
-    step.weights = weights->start + runs++ % parts * weightBytes;
-    return run(runnables[candidate].entry, step, scratchBytes, threads);
-  };
-  for (size_t i = 0; i < runnables.size(); ++i) // touches memory and code
-    runOne(i);
-  std::vector<Round> rounds;
-  const auto start = std::chrono::steady_clock::now();
-  auto elapsed = [&] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  };
-  while (!enough(rounds.size(), elapsed())) {
-    Round round(runnables.size());
-    for (size_t i = 0; i < round.size(); ++i) {
-      const size_t candidate = (i + rounds.size()) % round.size();
-      round[candidate] = runOne(candidate);
-    }
-    rounds.push_back(std::move(round));
+  prepared->arena.fillRandom();
+  for (CandidateCode &candidate : candidates) {
+    auto runnable = load(*candidate.code, target, level);
+    if (!runnable)
+      return machineError("code cannot be loaded: " + llvm::toString(runnable.takeError()));
+    prepared->candidates.push_back(std::move(*runnable));
+    prepared->run(prepared->candidates.size() - 1);
   }
-  return rounds;
-}
-
-Round medianOf(llvm::ArrayRef<Round> rounds) {
-  Round medians;
-  for (size_t candidate = 0; candidate < rounds.front().size(); ++candidate) {
-    std::vector<double> times;
-    for (const Round &round : rounds)
-      times.push_back(round[candidate]);
-    std::nth_element(times.begin(), times.begin() + static_cast<ptrdiff_t>(times.size() / 2), times.end());
-    medians.push_back(times[times.size() / 2]);
-  }
-  return medians;
-}
-
-size_t chooseCandidate(llvm::ArrayRef<Round> rounds) {
-  constexpr double kGain = 0.97;
-  const Round medians = medianOf(rounds);
-  size_t best = 0;
-  for (size_t candidate = 1; candidate < medians.size(); ++candidate) {
-    size_t wins = 0;
-    for (const Round &round : rounds)
-      wins += round[candidate] < kGain * round[0];
-    if (2 * wins > rounds.size() && medians[candidate] < kGain * medians[0] &&
-        medians[candidate] < medians[best])
-      best = candidate;
-  }
-  return best;
+  return [prepared](size_t candidate) { return prepared->run(candidate); };
 }
 
 } // namespace gemmac

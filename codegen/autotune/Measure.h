@@ -10,6 +10,7 @@
 
 #include "llvm/Support/Error.h"
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -25,29 +26,25 @@ struct CandidateCode {
 llvm::Expected<CandidateCode> emitCandidate(mlir::MLIRContext &context, const Product &product,
                                             const KernelTuning &tuning, const Target &target);
 
-/// Seconds that each candidate took in one round.
-using Round = std::vector<double>;
+/// Runs a candidate once: the seconds that all threads spent on it together.
+using RunCandidate = std::function<double(size_t candidate)>;
 
 class KernelTimer {
 public:
   KernelTimer(const Target &target, unsigned level);
   ~KernelTimer();
-  /// A few rounds, in each of which every candidate runs once, not always in the same order. Uses the
-  /// candidates' code up. Fails with exit code 3 where code or memory cannot be had.
-  llvm::Expected<std::vector<Round>> measure(const Product &product,
-                                             llvm::MutableArrayRef<CandidateCode> candidates);
+  /// Compiles the candidates of `product`, whose code is used up, and runs each once to touch what it needs.
+  /// What is returned runs them; this timer's memory is shared, so one product is measured at a time. Fails
+  /// with exit code 3 where code or memory cannot be had.
+  llvm::Expected<RunCandidate> prepare(const Product &product,
+                                       llvm::MutableArrayRef<CandidateCode> candidates);
 
 private:
   struct Memory;
+  struct Prepared;
   const Target &target;
   unsigned level;
-  std::unique_ptr<Memory> weights;
+  std::shared_ptr<Memory> weights;
 };
-
-/// The candidate to take: that with the smallest median among those which were more than 3 % faster than the
-/// first, the model's, by their medians and in more than half of the rounds; else the first.
-size_t chooseCandidate(llvm::ArrayRef<Round> rounds);
-/// Medians of each candidate over the rounds.
-Round medianOf(llvm::ArrayRef<Round> rounds);
 
 } // namespace gemmac

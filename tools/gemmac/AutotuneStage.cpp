@@ -45,7 +45,7 @@ std::optional<llvm::json::Object> autotuneStage(step::ProgramOp program, const T
   const AutotuneReport report =
       autotune(program, target, options.optLevel, cache,
                [&](const Product &product, llvm::MutableArrayRef<CandidateCode> code) {
-                 return timer.measure(product, code);
+                 return timer.prepare(product, code);
                });
   print(report, target, folder, options.verbose);
   return report.manifest();

@@ -66,17 +66,16 @@ struct AutotuneTest : testing::Test {
     return mlir::parseSourceString<mlir::ModuleOp>(kProgram, config);
   }
   /// As if candidate `fastest` of each product took a third of the time of the others.
-  MeasureProduct fake(size_t fastest) {
+  PrepareProduct fake(size_t fastest) {
     return [this, fastest](const Product &product, llvm::MutableArrayRef<CandidateCode> code) {
       asked.push_back(product.text());
-      Round round(code.size(), 3e-3);
-      round[std::min(fastest, code.size() - 1)] = 1e-3;
-      return llvm::Expected<std::vector<Round>>(std::vector<Round>(5, round));
+      const size_t one = std::min(fastest, code.size() - 1);
+      return llvm::Expected<RunCandidate>([one](size_t candidate) { return candidate == one ? 1e-3 : 3e-3; });
     };
   }
-  AutotuneReport tune(mlir::ModuleOp module, const MeasureProduct &measure) {
+  AutotuneReport tune(mlir::ModuleOp module, const PrepareProduct &prepare) {
     asked.clear();
-    return autotune(*module.getOps<step::ProgramOp>().begin(), target, 2, TuningCache(folder), measure);
+    return autotune(*module.getOps<step::ProgramOp>().begin(), target, 2, TuningCache(folder), prepare);
   }
   static std::vector<std::string> choices(mlir::ModuleOp module) {
     std::vector<std::string> all;
@@ -160,12 +159,11 @@ TEST_F(AutotuneTest, ACacheThatCannotBeWrittenIsAWarning) {
 TEST_F(AutotuneTest, WhereNothingCanBeMeasuredTheModelsChoicesStay) {
   int calls = 0;
   auto module = parse();
-  AutotuneReport report =
-      tune(*module,
-           [&](const Product &, llvm::MutableArrayRef<CandidateCode>) -> llvm::Expected<std::vector<Round>> {
-             ++calls;
-             return machineError("no memory");
-           });
+  AutotuneReport report = tune(
+      *module, [&](const Product &, llvm::MutableArrayRef<CandidateCode>) -> llvm::Expected<RunCandidate> {
+        ++calls;
+        return machineError("no memory");
+      });
   EXPECT_EQ(calls, 1);
   EXPECT_EQ(report.warnings, (Texts{"no memory; kernels are as the cost model has them"}));
   EXPECT_EQ(choices(*module), (Texts{"model", "model", "model"}));
@@ -196,7 +194,7 @@ TEST_F(AutotuneTest, KeysTellThingsApart) {
 
 /// The measurement itself, as far as it does not depend on time: every candidate has code that loads and
 /// runs.
-TEST_F(AutotuneTest, MeasuresEveryCandidateInEveryRound) {
+TEST_F(AutotuneTest, RunsEveryCandidate) {
   target = llvm::cantFail(lookupTarget("x86-64-v3"));
   KernelTimer timer(target, 1);
   for (Product product : {Product{step::Format::Q4P16, step::Act::I8, 64, 32, 0, 1},
@@ -207,15 +205,35 @@ TEST_F(AutotuneTest, MeasuresEveryCandidateInEveryRound) {
       tuning.streams = streams;
       code.push_back(llvm::cantFail(emitCandidate(context, product, tuning, target)));
     }
-    llvm::Expected<std::vector<Round>> rounds = timer.measure(product, code);
-    ASSERT_TRUE(static_cast<bool>(rounds)) << llvm::toString(rounds.takeError());
-    EXPECT_GE(rounds->size(), 3u);
-    for (const Round &round : *rounds) {
-      EXPECT_EQ(round.size(), 2u);
-      for (double seconds : round)
-        EXPECT_GT(seconds, 0);
-    }
+    llvm::Expected<RunCandidate> run = timer.prepare(product, code);
+    ASSERT_TRUE(static_cast<bool>(run)) << llvm::toString(run.takeError());
+    for (size_t candidate : {0, 1, 1, 0})
+      EXPECT_GT((*run)(candidate), 0);
   }
+}
+
+/// Kernels that hardly count are left alone: of what single rows read the second weight is 4 in 1004.
+TEST_F(AutotuneTest, SmallKernelsAreNotMeasured) {
+  auto module = parse();
+  auto program = *module->getOps<step::ProgramOp>().begin();
+  mlir::Builder builder(&context);
+  unsigned phases = 0;
+  module->walk([&](step::PhaseOp phase) {
+    if (phases++ == 0)
+      phase->setAttr("cols", builder.getI64IntegerAttr(1000));
+  });
+  auto small = mlir::cast<step::WeightOp>(program.lookupSymbol<step::WeightOp>("w")->clone());
+  small.setSymName("small");
+  small.setK(128);
+  program.getBody().front().push_front(small);
+  unsigned products = 0;
+  module->walk([&](step::MatmulOp op) {
+    if (products++ == 1)
+      op.setWeight("small");
+  });
+  EXPECT_EQ(tune(*module, fake(1)).measured, 2);
+  EXPECT_EQ(asked, (Texts{"q4p16 x i8, k 64, tasks of 128 columns, 1 row",
+                          "q4p16 x i8, k 64, 2 tasks of 128 columns, 32 rows"}));
 }
 
 } // namespace
