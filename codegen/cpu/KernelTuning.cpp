@@ -114,7 +114,7 @@ LogicalResult verifyTuning(Operation *product, const SymbolTable &symbols) {
 std::string Product::text() const {
   std::string text = (step::stringifyFormat(format) + " x " + step::stringifyAct(act)).str() + ", k " +
                      std::to_string(k) + ", ";
-  text += tasks ? std::to_string(tasks) + " tasks of " : "tasks of ";
+  text += tasks ? std::to_string(tasks) + (tasks == 1 ? " task of " : " tasks of ") : "tasks of ";
   return text + std::to_string(tile) + " columns, " + std::to_string(rows) + (rows == 1 ? " row" : " rows");
 }
 

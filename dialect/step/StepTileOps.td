@@ -129,6 +129,8 @@ def Step_MatmulOp : Step_TileOpBase<"matmul", [Step_SymbolUser]> {
 
     bf16t: weights are rounded to bf16 as well, and all of dst's rows of the last 32 with a live one are written.
 
+    An attribute `step.kernel`, a dictionary, holds choices of `gemmac --autotune` (`codegen/cpu/KernelTuning.h`): no result depends on them.
+
     - C1: act has the element type and columns that pack makes of weight's k
     - C2: `weight` names a step.weight of a p16 format without experts; i8 activations need codes, bf16t any format but f32p16
     - C3: dst has the weight's tile as columns

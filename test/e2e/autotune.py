@@ -2,7 +2,8 @@
 """--autotune: what was measured is kept, found again, and believed only where it is whole; no choice changes a result.
 
   cache     the second compilation measures nothing; each damaged entry is measured anew and replaced
-  results   logits are bitwise those of the untuned executable, also with every kernel's last candidate forced upon it
+  results   logits are bitwise those of the untuned executable, also with every kernel's last candidate forced upon it,
+            of experts too
   info      the executable says how many kernels were tuned, and which are not as the cost model has them
   elsewhere a cache that cannot be written, and a target that cannot be run, are a warning and a note
 Nothing here depends on which kernel is faster.
@@ -14,7 +15,11 @@ import re
 
 import gmtest
 
-MODEL = os.path.join(gmtest.GOLDENS, "e2b-tiny")
+def golden(case):
+    return os.path.join(gmtest.GOLDENS, case)
+
+
+MODEL = golden("e2b-tiny")
 FLAGS = ["--quantize=q4", "--compute=int8", "--context=256"]
 SUMMARY = re.compile(r"autotune: \S+: (\d+) kernels measured, (\d+) from (.*); (\d+) differ from the model's choice")
 
@@ -58,8 +63,8 @@ def damage(folder):
             file.write(ways[number % len(ways)](text))
 
 
-def tuned(tally, compiler, what, out, cache, *flags):
-    result = compiler(MODEL, out, *FLAGS, "--autotune", f"--autotune-cache={cache}", *flags)
+def tuned(tally, compiler, what, out, cache, *flags, model=MODEL):
+    result = compiler(model, out, *FLAGS, "--autotune", f"--autotune-cache={cache}", *flags)
     got = summary(result)
     tally.check(result.code == 0 and got is not None, f"{what} compile", result.brief())
     return got or (0, 0, "", 0), result
@@ -79,9 +84,13 @@ def described(tally, exe):
     return json.loads(result.text) if result.code == 0 else {}
 
 
+def prompt_of(model):
+    prompts = gmtest.read_json(os.path.join(model, "expected", "prompts.json"))
+    return next(p["ids"] for p in prompts if p["name"] == "rand100")
+
+
 def check_cache(tally, compiler, folder):
-    ids = next(p["ids"] for p in gmtest.read_json(os.path.join(MODEL, "expected", "prompts.json"))
-               if p["name"] == "rand100")
+    ids = prompt_of(MODEL)
     plain = compiler.build(tally, "untuned", MODEL, os.path.join(folder, "plain"), *FLAGS)
     if not plain:
         return
@@ -121,6 +130,22 @@ def check_cache(tally, compiler, folder):
     tally.check(len(entries(cache)) == count, "nothing else is left in the cache")
 
 
+def check_experts(tally, compiler, folder):
+    """Experts, and products of many rows without a matrix unit."""
+    model, march = golden("a4b-tiny"), "--march=x86-64-v3"
+    plain = compiler.build(tally, "experts untuned", model, os.path.join(folder, "plain-experts"), *FLAGS, march)
+    if not plain:
+        return
+    ids, exe, cache = prompt_of(model), os.path.join(folder, "tuned-experts"), os.path.join(folder, "experts")
+    expected = {bool(flags): gmtest.logits(plain, ids, *flags)[0] for flags in ([], ["--all"])}
+    first, _ = tuned(tally, compiler, "experts", exe, cache, march, "--emit=llvm", model=model)
+    force_last_candidates(tally, cache)
+    forced, _ = tuned(tally, compiler, "experts forced", exe, cache, march, model=model)
+    tally.check(first[0] > 0 and forced == (0, first[0], cache, first[0]), "experts: every entry is believed",
+                f"{first} {forced}")
+    check_logits(tally, "experts forced", exe, expected, ids)
+
+
 def check_elsewhere(tally, compiler, folder):
     blocked = os.path.join(folder, "blocked")
     with open(blocked, "w", encoding="utf-8") as file:
@@ -147,6 +172,7 @@ def main():
     tally, compiler = gmtest.start(args)
     with gmtest.work_folder(args) as folder:
         check_cache(tally, compiler, folder)
+        check_experts(tally, compiler, folder)
         check_elsewhere(tally, compiler, folder)
     tally.finish()
 
