@@ -208,7 +208,7 @@ struct KernelTimer::Prepared {
                       scratch.start,    tokens.data(),
                       positions.data(), rows,
                       counter,          0,
-                      nullptr};
+                      nullptr,          threads};
     return gemmac::run(candidates[candidate].entry, step, scratchBytes, threads);
   }
 
