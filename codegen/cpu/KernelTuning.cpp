@@ -156,12 +156,12 @@ static std::vector<KernelTuning> columnCandidates(Operation *op, const SymbolTab
   const KernelTuning before = tuningOf(op);
   std::vector<KernelTuning> candidates{{}};
   setTuning(op, {});
-  std::vector<int64_t> counts{cpu::tileTasksAtOnce(phase, symbols)};
+  std::vector<cpu::TasksAtOnce> counts{cpu::tileTasksAtOnce(phase, symbols)};
   for (int64_t columns : {64, 128, 256, 512}) {
     KernelTuning tuning;
     tuning.columns = columns;
     setTuning(op, tuning);
-    const int64_t count = cpu::tileTasksAtOnce(phase, symbols);
+    const cpu::TasksAtOnce count = cpu::tileTasksAtOnce(phase, symbols);
     if (llvm::is_contained(counts, count))
       continue;
     counts.push_back(count);

@@ -224,6 +224,8 @@ struct MatmulArgs {
 /// tasks at a time, so that activations are read for more columns at once. How many: 1 for other phases.
 struct TasksAtOnce {
   int64_t least = 1, most = 1; ///< more than `least` where the workers still get several turns each
+
+  bool operator==(const TasksAtOnce &other) const { return least == other.least && most == other.most; }
 };
 TasksAtOnce tileTasksAtOnce(step::PhaseOp phase, const mlir::SymbolTable &symbols);
 /// Tasks that a worker of this run takes at a time.
