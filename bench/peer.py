@@ -126,7 +126,8 @@ def main():
     exe = os.path.join(args.work, os.path.splitext(os.path.basename(args.model))[0])
     run([args.gemmac, args.model, "-o", exe, *args.flags.split()], quiet=False)
     tests = measure_in_blocks(args, exe) if args.blocks else measure(args, exe, build_reader(args.shared, args.work))
-    write_result("peer", {
+    march = args.flags.partition("--march=")[2].split(" ")[0]
+    write_result("-".join(filter(None, ["peer", os.path.basename(exe), march])), {
         "what": f"tokens/s beside llama.cpp, {os.path.basename(args.model)}",
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine(),
         "threads": args.threads, "repetitions": args.repetitions, "blocks": args.blocks, "flags": args.flags,
