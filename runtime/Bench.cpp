@@ -54,7 +54,7 @@ std::string BenchRow::name() const {
   return depth ? cat(s, " @ d", depth) : s;
 }
 
-/// A decode step as `run` makes it, unless its sampling looks at all logits.
+/// A decode step as `run` makes it, unless its sampling needs all logits.
 static void decodeStep(Session &session, const Manifest &m, int32_t id) {
   if (m.decodeTop.run)
     session.decodeTop(id);

@@ -20,7 +20,8 @@ struct BenchRow {
 };
 
 /// One warm-up, then `repetitions`, on the same pseudo-random tokens each time. As in llama-bench the
-/// answer's tokens are given, not sampled; a step leaves what `run` would sample from by default.
+/// answer's tokens are given, not sampled; a step leaves the largest logits where the executable has an entry
+/// for those, as `run` uses it unless sampling needs all of them.
 BenchRow benchRow(Session &session, const Manifest &manifest, int64_t prompt, int64_t answer, int64_t depth,
                   int64_t repetitions);
 

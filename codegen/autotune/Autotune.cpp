@@ -161,7 +161,9 @@ std::string tuningKey(const Product &product, const Target &target, unsigned lev
   std::string all;
   for (const CandidateCode &each : code)
     all += each.text();
-  return "gemmac " GEMMAC_VERSION ", LLVM " LLVM_VERSION_STRING ", -O" + std::to_string(level) +
+  constexpr int kMethod = 2; // of measuring: times of another one say nothing
+  return "method " + std::to_string(kMethod) +
+         ", gemmac " GEMMAC_VERSION ", LLVM " LLVM_VERSION_STRING ", -O" + std::to_string(level) +
          "\nmachine: " + hostDescription() + "\ntarget: " + target.name + ", " + target.cpu + " " +
          target.extras + ", tuned for " + target.tune + "\nproduct: " + product.text() +
          "\ncandidates: " + llvm::join(candidates, "; ") + "\ncode: " + sha256(all) + "\n";

@@ -18,8 +18,9 @@
 #include <atomic>
 #include <cstring>
 #include <ctime>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
-#include <thread>
 #include <unistd.h>
 
 namespace gemmac {
@@ -167,30 +168,54 @@ double threadSeconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-/// One run by `threads` threads, which start together; `scratch` has a part for each. The sum of their time.
+/// A thread of a run, and what it spent.
+struct Share {
+  GmEntry entry = nullptr;
+  GmStep step = {};
+  std::atomic<unsigned> *ready = nullptr;
+  std::atomic<bool> *go = nullptr;
+  double seconds = 0;
+};
+
+void *work(void *argument) {
+  auto *share = static_cast<Share *>(argument);
+  ++*share->ready;
+  while (!*share->go)
+    sched_yield();
+  const double before = threadSeconds();
+  share->entry(&share->step);
+  share->seconds = threadSeconds() - before;
+  return nullptr;
+}
+
+/// One run by `threads` threads (fewer where the system gives no more), which start together; `scratch` has a
+/// part for each. The sum of their time.
 double run(GmEntry entry, const GmStep &common, int64_t scratchBytes, unsigned threads) {
   std::atomic<unsigned> ready{0};
-  std::vector<double> seconds(threads);
-  auto work = [&](unsigned worker) {
-    GmStep step = common;
-    step.scratch += worker * scratchBytes;
-    step.worker = worker;
-    ++ready;
-    while (ready < threads)
-      std::this_thread::yield();
-    const double before = threadSeconds();
-    entry(&step);
-    seconds[worker] = threadSeconds() - before;
-  };
-  std::vector<std::thread> others;
+  std::atomic<bool> go{false};
+  std::vector<Share> shares(threads);
+  for (unsigned worker = 0; worker < threads; ++worker) {
+    Share &share = shares[worker];
+    share.entry = entry;
+    share.step = common;
+    share.step.scratch += worker * scratchBytes;
+    share.step.worker = worker;
+    share.ready = &ready;
+    share.go = &go;
+  }
+  std::vector<pthread_t> others;
   for (unsigned worker = 1; worker < threads; ++worker)
-    others.emplace_back(work, worker);
-  work(0);
-  for (std::thread &thread : others)
-    thread.join();
+    if (pthread_t thread; pthread_create(&thread, nullptr, work, &shares[worker]) == 0)
+      others.push_back(thread);
+  while (ready < others.size())
+    sched_yield();
+  go = true;
+  work(shares.data());
+  for (pthread_t thread : others)
+    pthread_join(thread, nullptr);
   double sum = 0;
-  for (double each : seconds)
-    sum += each;
+  for (const Share &share : shares)
+    sum += share.seconds;
   return sum;
 }
 

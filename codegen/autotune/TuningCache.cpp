@@ -1,7 +1,6 @@
 // See TuningCache.h.
 #include "codegen/autotune/TuningCache.h"
 
-#include "codegen/OutputFile.h"
 #include "frontend/Diagnostic.h"
 #include "frontend/Json.h"
 
@@ -9,12 +8,16 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace gemmac {
 
@@ -62,8 +65,8 @@ static std::optional<TuningEntry> entryOf(const JsonValue &root) {
 }
 
 /// Why `text` is no entry for the key and its candidates, or "" and the entry.
-static std::string read(llvm::StringRef text, llvm::StringRef path, llvm::StringRef key,
-                        llvm::ArrayRef<std::string> candidates, TuningEntry &entry) {
+static std::string parse(llvm::StringRef text, llvm::StringRef path, llvm::StringRef key,
+                         llvm::ArrayRef<std::string> candidates, TuningEntry &entry) {
   llvm::Expected<JsonDocument> document = JsonDocument::parse(text, path, "", {kMostBytes, 4096, 4});
   if (!document) {
     llvm::consumeError(document.takeError());
@@ -92,28 +95,42 @@ std::string TuningCache::pathOf(llvm::StringRef key) const {
   return path.str().str();
 }
 
+/// A regular file, read whole from one descriptor: links are not followed, and nothing is waited for. None
+/// without a reason where there is no such file.
+static std::optional<std::string> contents(const std::string &path, std::string &why) {
+  const int file = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (file < 0) {
+    if (errno != ENOENT && errno != ENOTDIR)
+      why = errno == ELOOP ? "it is a link" : std::strerror(errno);
+    return std::nullopt;
+  }
+  struct stat status = {};
+  std::string text(kMostBytes + 1, '\0');
+  ssize_t got = -1;
+  if (fstat(file, &status) == 0 && S_ISREG(status.st_mode)) {
+    size_t size = 0;
+    while (size < text.size() && (got = ::read(file, text.data() + size, text.size() - size)) > 0)
+      size += static_cast<size_t>(got);
+    text.resize(size);
+  }
+  close(file);
+  if (got == 0 && text.size() <= kMostBytes)
+    return text;
+  why = "it is no regular file of at most " + std::to_string(kMostBytes) + " bytes";
+  return std::nullopt;
+}
+
 std::optional<TuningEntry> TuningCache::find(llvm::StringRef key, llvm::ArrayRef<std::string> candidates,
                                              std::string &ignored) const {
   ignored.clear();
   if (none())
     return std::nullopt;
   const std::string path = pathOf(key);
-  llvm::sys::fs::file_status status;
-  if (llvm::sys::fs::status(path, status))
+  std::optional<std::string> text = contents(path, ignored);
+  if (!text)
     return std::nullopt;
-  if (status.type() != llvm::sys::fs::file_type::regular_file || status.getSize() > kMostBytes) {
-    ignored = "it is no regular file of at most " + std::to_string(kMostBytes) + " bytes";
-    return std::nullopt;
-  }
-  // Read, not mapped: another compiler may replace it meanwhile.
-  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false,
-                                          /*IsVolatile=*/true);
-  if (!file) {
-    ignored = file.getError().message();
-    return std::nullopt;
-  }
   TuningEntry entry;
-  ignored = read((*file)->getBuffer(), path, key, candidates, entry);
+  ignored = parse(*text, path, key, candidates, entry);
   if (!ignored.empty())
     return std::nullopt;
   return entry;
@@ -124,13 +141,25 @@ llvm::Error TuningCache::store(const TuningEntry &entry) const {
     return llvm::Error::success();
   if (std::error_code error = llvm::sys::fs::create_directories(folder))
     return machineError(folder + ": cannot create the folder: " + error.message());
-  llvm::Expected<OutputFile> file = OutputFile::create(pathOf(entry.key));
+  // Renamed over whatever has the name: a link is replaced, not followed.
+  const std::string path = pathOf(entry.key);
+  auto failure = [&](const std::string &why) { return machineError(path + ": cannot be written: " + why); };
+  llvm::Expected<llvm::sys::fs::TempFile> file = llvm::sys::fs::TempFile::create(
+      path + ".%%%%%%%%", llvm::sys::fs::all_read | llvm::sys::fs::owner_write);
   if (!file)
-    return file.takeError();
-  const std::string text = textOf(entry);
-  if (llvm::Error error = file->writeAt(0, {text.data(), text.size()}))
-    return error;
-  return file->finish(/*executable=*/false);
+    return failure(llvm::toString(file.takeError()));
+  llvm::raw_fd_ostream out(file->FD, /*shouldClose=*/false);
+  out << textOf(entry);
+  out.flush();
+  const std::error_code error = out.error();
+  out.clear_error();
+  if (error) {
+    llvm::consumeError(file->discard());
+    return failure(error.message());
+  }
+  if (llvm::Error failed = file->keep(path))
+    return failure(llvm::toString(std::move(failed)));
+  return llvm::Error::success();
 }
 
 std::string defaultTuningFolder() {

@@ -29,9 +29,12 @@ struct PackI8 {
   Value out, in;
   int64_t columns;
 
-  /// Group `group` (i64): q = round(x / scale), scale = max|x| / 127; masks for a group cut short, null if it
-  /// is whole.
-  void group(Value group, Value maskLow, Value maskHigh);
+  /// Group `group` (i64), whose values begin at `first` of `in`: q = round(x / scale), scale = max|x| / 127;
+  /// masks for a group cut short, null if it is whole.
+  void group(Value group, Value first, Value maskLow, Value maskHigh);
+  void group(Value index, Value maskLow, Value maskHigh) {
+    group(index, k.mul(index, kScaleGroup), maskLow, maskHigh);
+  }
   void all();
   Value quantize(Value x, Value inverse, Value to);
 };
@@ -45,15 +48,14 @@ Value PackI8::quantize(Value x, Value inverse, Value to) {
   return k.add(bits, -0x4b400000LL);
 }
 
-void PackI8::group(Value group, Value maskLow, Value maskHigh) {
-  Value first = k.mul(group, kScaleGroup);
+void PackI8::group(Value group, Value first, Value maskLow, Value maskHigh) {
   Value low = k.loadLanes(in, {first, maskLow}), high = k.loadLanes(in, {k.add(first, kLanes), maskHigh});
   Value top = k.largest(k.fmax(k.fabs(low), k.fabs(high)));
   Value scale = k.fmul(top, k.cf(k.f32(), 1.0 / 127.0));
   Value zero = k.cf(k.f32(), 0);
   Value inverse =
       k.select(k.fcmp(arith::CmpFPredicate::OGT, top, zero), k.fdiv(k.cf(k.f32(), 127.0), top), zero);
-  Value spread = k.splat(inverse), to = k.at(out, first);
+  Value spread = k.splat(inverse), to = k.at(out, k.mul(group, kScaleGroup));
   Value sums = k.add(quantize(low, spread, to), quantize(high, spread, k.at(to, kLanes)));
   Value word = k.mul(group, 4);
   k.store(scale, k.at(out, k.add(word, actScaleOffset(columns))));
@@ -135,8 +137,9 @@ void emitOp(PhaseEmitter &e, step::PackTileOp op) {
     if (op.getAct() == step::Act::BF16T)
       return packTilesOf(k, to.base, row, in, e.column, width, inputs, step::rowsOf(op.getDst()));
     Value first = k.mul(e.column, width / kScaleGroup);
-    PackI8 pack{k, e.rowOf(to, row), k.at(in, k.mul(e.column, -width * 4)), inputs};
-    k.loop(first, k.add(first, width / kScaleGroup), 1, [&](Value g) { pack.group(g, Value(), Value()); });
+    PackI8 pack{k, e.rowOf(to, row), in, inputs};
+    k.loop(0, width / kScaleGroup, 1,
+           [&](Value g) { pack.group(k.add(first, g), k.mul(g, kScaleGroup), Value(), Value()); });
   });
 }
 

@@ -19,7 +19,8 @@ View PhaseEmitter::view(Value buffer) {
     v.width = tile.getWidth();
     return v;
   }
-  // A private buffer of one row in a by_row phase is the task's own.
+  // A private buffer of one row in a by_row phase is the task's own. (In others a row is set only while ops
+  // run row by row, on buffers that have all the rows.)
   bool single = type.getShape()[0] == 1 && row;
   if (single && !type.getMemorySpace())
     single = cast<step::EntryOp>(phase->getParentOp()).getRows() > 1;
@@ -76,9 +77,10 @@ static bool isRowwise(Operation &op) {
 LogicalResult PhaseEmitter::emitBlock(Block &block) {
   for (auto op = block.begin(); op != block.end();) {
     auto end = op;
-    while (!row && !inPrologue && end != block.end() && isRowwise(*end))
-      ++end;
-    if (end == op) {
+    bool works = false; // a run of nothing but tiles needs no loop
+    for (; !row && !inPrologue && end != block.end() && isRowwise(*end); ++end)
+      works |= !isa<step::TileOp>(*end);
+    if (!works) {
       if (failed(emitOp(*op++)))
         return failure();
       continue;

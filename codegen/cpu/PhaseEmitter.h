@@ -111,7 +111,7 @@ public:
 
   // The task.
   Value column; ///< column task index, from the beginning of its case
-  Value row;    ///< of a by_row phase, outside the prologue; else null
+  Value row;    ///< of a by_row phase, outside the prologue, or of ops done row by row; else null
   bool inPrologue = false;
   Value firstTask; ///< i1, prologue only: this worker claimed task 0 and publishes
 

@@ -86,14 +86,14 @@ public:
           whole(topK.getWeights(), true);
           whole(topK.getIndices(), true);
         })
-        .Case<PackTileOp>([&](auto pack) { // what a task writes is its own, wherever it lies
-          whole(pack.getSrc(), false);
-          heads(pack.getDst(), place.end - place.begin, true);
-        })
         .Case<SelectTopOp>([&](auto select) {
           whole(select.getSrc(), false);
           whole(select.getValues(), true);
           whole(select.getIds(), true);
+        })
+        .Case<PackTileOp>([&](auto pack) { // all of it, once all tasks are done: see fillsTogether()
+          whole(pack.getSrc(), false);
+          whole(pack.getDst(), true);
         })
         .Default([&](Operation *) { // destination first; a tile is a view and touches nothing
           if (!isTileOp(op))

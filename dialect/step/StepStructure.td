@@ -165,7 +165,7 @@ def Step_PhaseOp : Step_Op<"phase", [HasParent<"EntryOp">, NoRegionArguments, No
     - C5: the regions and those of their cases hold tiles, cases and tile ops only, whose buffers are buffers of the entry
       or tiles of them
     - C6: an op reads columns that it writes only elementwise (or by group: norm, rope, softmax) and in the same tile
-    - C7: it holds at most one select_top, whose values and ids no other op of it touches
+    - C7: it holds at most one select_top, and then no attention; what select_top and pack_tile write no other op of it touches
   }];
   let arguments = (ins StrAttr:$name, Step_Rows:$rows, I64Attr:$cols, UnitAttr:$by_row,
       DefaultValuedAttr<I64Attr, "0">:$bytes, DefaultValuedAttr<I64Attr, "0">:$flops,

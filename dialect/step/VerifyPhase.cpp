@@ -77,7 +77,7 @@ public:
         return failure();
     accesses = accessesOf(phase);
     return success(succeeded(checkPrologue()) && succeeded(checkRows()) && succeeded(checkInPlace()) &&
-                   succeeded(checkCaches()) && succeeded(checkSelection()) && succeeded(checkTasks()) &&
+                   succeeded(checkCaches()) && succeeded(checkFilledTogether()) && succeeded(checkTasks()) &&
                    succeeded(checkPrologueReads()));
   }
 
@@ -221,28 +221,42 @@ private:
     return success();
   }
 
-  /// C7. What is selected is there once all tasks are done, and no task may look at it before.
-  LogicalResult checkSelection() {
+  /// Ops whose result is there once all tasks are done; which columns of it a task writes is their affair.
+  static bool fillsTogether(Operation *op) { return isa<SelectTopOp, PackTileOp>(op); }
+
+  /// C7. No task may look at what all of them fill together; nor may attention use the private memory in
+  /// which a worker keeps its selection.
+  LogicalResult checkFilledTogether() {
     Operation *first = nullptr;
     for (const Access &write : accesses) {
-      if (!write.write || !isa<SelectTopOp>(write.op))
+      if (!write.write || !fillsTogether(write.op))
         continue;
-      if (first && first != write.op) {
-        InFlightDiagnostic diagnostic = write.op->emitOpError()
-                                        << "is the second one of its phase, expected at most one";
-        diagnostic.attachNote(first->getLoc()) << "first one is here";
-        return failure();
-      }
-      first = write.op;
-      for (const Access &other : accesses)
-        if (other.op != write.op && other.buffer == write.buffer) {
+      if (isa<SelectTopOp>(write.op)) {
+        if (first && first != write.op) {
           InFlightDiagnostic diagnostic = write.op->emitOpError()
-                                          << "selects into buffer " << bufferName(write.buffer)
+                                          << "is the second one of its phase, expected at most one";
+          diagnostic.attachNote(first->getLoc()) << "first one is here";
+          return failure();
+        }
+        first = write.op;
+      }
+      for (const Access &other : accesses)
+        if (other.op != write.op && other.buffer && other.buffer == write.buffer) {
+          InFlightDiagnostic diagnostic = write.op->emitOpError()
+                                          << (isa<SelectTopOp>(write.op) ? "selects" : "packs")
+                                          << " into buffer " << bufferName(write.buffer)
                                           << ", expected one that no other op of the phase touches";
           diagnostic.attachNote(other.op->getLoc()) << (other.write ? "written here" : "read here");
           return failure();
         }
     }
+    for (const Access &other : accesses)
+      if (first && isa<AttentionOp>(other.op)) {
+        InFlightDiagnostic diagnostic = first->emitOpError()
+                                        << "stands in a phase with attention, expected a barrier between";
+        diagnostic.attachNote(other.op->getLoc()) << "attention is here";
+        return failure();
+      }
     return success();
   }
 
@@ -254,7 +268,7 @@ private:
       for (const Access &other : accesses) {
         if (other.place.prologue || !sameObject(write, other))
           continue;
-        if (isa<SelectTopOp>(write.op)) // tasks share its result, see checkSelection()
+        if (fillsTogether(write.op)) // checkFilledTogether()
           continue;
         if (std::optional<Race> race = findRace(write, other))
           return report(write, other, *race);

@@ -121,7 +121,9 @@ LogicalResult SelectTopOp::verify() {
     return failure();
   if (k > columns)
     return emitOpError() << "selects " << k << " of " << columns << " columns, expected at most all";
-  if (columns > INT32_MAX || width < columns / tasks + (columns % tasks != 0) ||
+  int64_t held;
+  if (llvm::MulOverflow(tasks, width, held) || held > INT32_MAX ||
+      width < columns / tasks + (columns % tasks != 0) ||
       (tasks > 1 && width >= columns / (tasks - 1) + (columns % (tasks - 1) != 0)))
     return emitOpError() << "columns is " << columns << " and each of " << tasks << " tasks has " << width
                          << ", expected all tasks to hold them and the last one to be needed";

@@ -67,9 +67,10 @@ public:
   /// A shared buffer with as many rows as the phase has.
   mlir::Value shared(const Phase &phase, llvm::StringRef name, int64_t columns, mlir::Type element = {});
   mlir::Value privateTile(const Phase &phase, int64_t rows, int64_t columns);
-  /// The one packed form in which all that reads `value`, made by the phase in tasks of `columns` columns,
-  /// reads it, if such tasks can pack it; whoever asks then has to fill packedBuffer().
-  std::optional<step::Act> packedByTasks(const Phase &phase, mlir::Value value, int64_t columns) const;
+  /// The one packed form in which all that reads `value`, made by the phase in `tasks` tasks of `columns`
+  /// columns, reads it, if such tasks can pack it; whoever asks then has to fill packedBuffer().
+  std::optional<step::Act> packedByTasks(const Phase &phase, mlir::Value value, int64_t columns,
+                                         int64_t tasks) const;
   mlir::Value packedBuffer(const Phase &phase, mlir::Value value, step::Act act);
 
   ProgramInfo &info;

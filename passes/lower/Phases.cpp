@@ -224,13 +224,14 @@ static void addReaders(Value value, Ops &readers) {
       readers.push_back(use.getOwner());
 }
 
-std::optional<step::Act> EntryLowering::packedByTasks(const Phase &phase, Value value,
-                                                      int64_t columns) const {
+std::optional<step::Act> EntryLowering::packedByTasks(const Phase &phase, Value value, int64_t columns,
+                                                      int64_t tasks) const {
   auto type = llvm::dyn_cast<mlir::RankedTensorType>(value.getType());
   if (!type || type.getRank() != 2)
     return std::nullopt;
   const int64_t count = rowCount(phase.rows), width = type.getDimSize(1);
-  if (count == 1 || columns % kScaleGroup != 0 || width % columns != 0 || width % kSuperblockK != 0)
+  // Tasks of a weight that is padded hold more columns than the value.
+  if (count == 1 || columns % kScaleGroup != 0 || tasks * columns != width || width % kSuperblockK != 0)
     return std::nullopt;
   Ops readers;
   addReaders(value, readers);

@@ -240,7 +240,7 @@ LogicalResult Scope::emitAll(llvm::ArrayRef<mlir::Operation *> ops) {
   for (mlir::Operation *op : ops)
     for (Value result : op->getResults())
       if (kind == Kind::Tile && tile.groups == 1 && entry.isExternal(phase, result))
-        if (std::optional<step::Act> act = entry.packedByTasks(phase, result, tile.columns))
+        if (std::optional<step::Act> act = entry.packedByTasks(phase, result, tile.columns, tile.tasks))
           packedHere[result] = *act;
   for (mlir::Operation *op : ops)
     if (failed(emit(op)) || failed(packResults(op)))

@@ -108,7 +108,9 @@ void TopEntry::selectBehind(step::PhaseOp last) {
 void TopEntry::make() {
   step::PhaseOp last = step::phasesOf(entry).back();
   llvm::SmallVector<step::TileOp> tiles = tilesOf(last);
-  if (tiles.empty())
+  // Tasks of nothing but padding have nothing to select.
+  const auto tasks = static_cast<int64_t>(last.getCols());
+  if (tiles.empty() || (tasks - 1) * static_cast<int64_t>(tiles.front().getWidth()) >= columns)
     selectBehind(last);
   else
     selectInside(last, tiles);

@@ -5,6 +5,7 @@
 
 #include "llvm/Support/Error.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 
 #include <cstdlib>
 #include <fstream>
@@ -117,6 +118,26 @@ TEST_F(TuningCacheTest, ForeignAndOutdatedFilesAreIgnored) {
   expectIgnored("it has another format");
   overwrite(std::string(1 << 20, ' '));
   expectIgnored("it is no regular file of at most 65536 bytes");
+  ASSERT_EQ(unlink(path().c_str()), 0);
+}
+
+/// Whoever may write into the folder must not turn an entry into a way to another file.
+TEST_F(TuningCacheTest, LinksAreReplacedAndNotFollowed) {
+  const std::string victim = base + "/victim";
+  std::ofstream(victim) << "precious";
+  ASSERT_FALSE(llvm::sys::fs::create_directories(llvm::sys::path::parent_path(path())));
+  for (const std::string &target : {victim, base + "/nowhere"}) {
+    ASSERT_EQ(symlink(target.c_str(), path().c_str()), 0);
+    expectIgnored("it is a link");
+    EXPECT_EQ(llvm::toString(cache().store(entryOf("key"))), "");
+    std::string why;
+    EXPECT_TRUE(cache().find("key", kCandidates, why)) << why;
+    ASSERT_EQ(unlink(path().c_str()), 0);
+  }
+  std::string text;
+  std::getline(std::ifstream(victim) >> std::ws, text);
+  EXPECT_EQ(text, "precious");
+  EXPECT_FALSE(llvm::sys::fs::exists(base + "/nowhere"));
 }
 
 /// Files with a right checksum whose choice this compiler does not offer.
@@ -144,7 +165,7 @@ TEST_F(TuningCacheTest, WhatIsNoFileIsIgnored) {
   ASSERT_FALSE(llvm::sys::fs::create_directories(path()));
   expectIgnored("it is no regular file of at most 65536 bytes");
   std::string text = llvm::toString(cache().store(entryOf("key")));
-  EXPECT_NE(text.find("is a folder"), std::string::npos) << text;
+  EXPECT_NE(text.find("cannot be written"), std::string::npos) << text;
   ASSERT_EQ(rmdir(path().c_str()), 0);
   ASSERT_EQ(mkfifo(path().c_str(), 0600), 0); // reading it would wait for a writer
   expectIgnored("it is no regular file of at most 65536 bytes");

@@ -202,13 +202,14 @@ void TestProgram::run(int64_t rows, int workers, int64_t first, std::vector<int3
     positions.push_back(static_cast<int32_t>(first + i));
   tokens.resize(static_cast<size_t>(rows));
   std::vector<int64_t> counters(static_cast<size_t>(phases + 1) * 8, 0);
-  Barrier barrier(workers);
+  Barrier barrier(workers), start(workers); // together: else the first one may do it all
   auto work = [&](int worker) {
     Aligned scratch;
     scratch.allocate(static_cast<size_t>(code->scratchBytes) + 64);
     std::memset(scratch.data(), 0xff, scratch.size); // NaN: nobody may rely on what scratch holds
     GmStep step{arena.data(), packed.data(),   scratch.data(), tokens.data(), positions.data(),
                 rows,         counters.data(), worker,         &barrier,     workers};
+    start.wait();
     code->entry(&step);
   };
   std::vector<std::thread> threads;

@@ -72,6 +72,33 @@ TEST_P(Tiles, ProductsMatchTheReference) {
   checkProduct(GetParam(), {48, 600, 48}, 64);  // a pair and a single panel; k padded
   checkProduct(GetParam(), {1536, 64, 32}, 32); // several tasks at once
 }
+/// More activations than the second cache holds: how many tasks a worker takes at a time depends on how many
+/// workers there are, and no bit of the result does.
+TEST_P(Tiles, AnyNumberOfWorkersGivesTheSameBits) {
+  for (Shape shape : {Shape{1440, 2112, 16}, Shape{1440, 2112, 48}}) {
+    PackedWeight w = randomWeight(GetParam(), shape.n, shape.k, 3);
+    TileProduct p(w, 256, shape.tile);
+    p.program.fill(p.x, 2);
+    p.program.compile(kTilesTarget);
+    p.program.run(256, 1);
+    const std::vector<float> one(p.program.f32(p.y), p.program.f32(p.y) + 256 * shape.n);
+    for (int workers : {3, 7}) {
+      p.program.run(256, workers);
+      ASSERT_EQ(std::memcmp(p.program.f32(p.y), one.data(), one.size() * sizeof(float)), 0)
+          << GetParam() << " tile " << shape.tile << " workers " << workers;
+    }
+    for (int64_t r : {0, 255})
+      for (int64_t i = 0; i < shape.n; i += 37) {
+        double sum = 0, size = 0;
+        for (int64_t j = 0; j < shape.k; ++j) {
+          double term = rounded(w.at(0, i, j)) * rounded(p.program.f32(p.x)[r * shape.k + j]);
+          sum += term;
+          size += std::fabs(term);
+        }
+        ASSERT_NEAR(one[static_cast<size_t>(r * shape.n + i)], sum, size * 2e-6 + 1e-6) << r << " " << i;
+      }
+  }
+}
 INSTANTIATE_TEST_SUITE_P(Formats, Tiles,
                          testing::Values("bf16p16", "f16p16", "q8p16", "q4p16", "q5p16", "q4mp16", "q5mp16",
                                          "q4kp16", "q5kp16", "q6kp16"));

@@ -250,3 +250,23 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
     }
   }
 }
+
+// -----
+
+// phase_c7_pack_tile: before all tasks are done
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    %a = step.buffer "a" : memref<4x192xi8>
+    step.phase "init" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    step.barrier
+    step.phase "f" rows(all) cols(2) do {
+      // expected-error @+1 {{'step.pack_tile' op packs into buffer "a", expected one that no other op of the phase touches}}
+      step.pack_tile %a, %x as i8 : memref<4x192xi8>, memref<4x64xf32>
+      // expected-note @+1 {{written here}}
+      step.pack_tile %a, %x as i8 : memref<4x192xi8>, memref<4x64xf32>
+    }
+  }
+}
