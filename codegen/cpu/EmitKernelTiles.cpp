@@ -364,19 +364,10 @@ void emitTileMatmul(PhaseEmitter &e, step::MatmulOp op, Value first, Value count
 
 func::FuncOp KernelLibrary::tileMatmul(step::Format format) {
   std::string name = ("matmul_" + stringifyFormat(format) + "_bf16t").str();
-  func::FuncOp &function = functions[name];
-  if (function)
-    return function;
-  MLIRContext *context = module.getContext();
-  Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64);
-  function = declare(name, {pointer, i64, pointer, pointer, i64, i64, i64, i64, pointer}, /*exported=*/false);
-  OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
-  KernelBuilder k(builder, function.getLoc(), target);
-  auto a = function.getArguments();
-  TileMatmulArgs args{a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]};
-  TileNest(k, args, format).run();
-  func::ReturnOp::create(builder, function.getLoc());
-  return function;
+  return defined(name, "pippiiiip", [&](KernelBuilder &k, ValueRange a) {
+    TileMatmulArgs args{a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]};
+    TileNest(k, args, format).run();
+  });
 }
 
 } // namespace gemmac::cpu

@@ -21,18 +21,9 @@ func::FuncOp KernelLibrary::matmul(step::Format format, step::Act act, int64_t p
   std::string name = ("matmul_" + stringifyFormat(format) + (act == step::Act::I8 ? "_i8_x" : "_f32_x") +
                       Twine(all.streams) + tunedSuffix(tuning))
                          .str();
-  func::FuncOp &function = functions[name];
-  if (function)
-    return function;
-  MLIRContext *context = module.getContext();
-  Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64);
-  function = declare(name, {pointer, i64, pointer, pointer, i64, i64, i64, i64}, /*exported=*/false);
-  OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
-  KernelBuilder k(builder, function.getLoc(), target);
-  auto a = function.getArguments();
-  emitMatmulBody(k, {a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]}, format, act, all);
-  func::ReturnOp::create(builder, function.getLoc());
-  return function;
+  return defined(name, "pippiiii", [&](KernelBuilder &k, ValueRange a) {
+    emitMatmulBody(k, {a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]}, format, act, all);
+  });
 }
 
 void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value actBase, int64_t actLd,

@@ -185,35 +185,14 @@ void callKeep(PhaseEmitter &e, const Selection &list, Value values, Value ids, V
 } // namespace
 
 func::FuncOp KernelLibrary::keepLargest() {
-  func::FuncOp &function = functions["keep_largest"];
-  if (function)
-    return function;
-  MLIRContext *context = module.getContext();
-  Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64);
-  function = declare("keep_largest", {pointer, pointer, i64, i64, pointer, pointer, pointer},
-                     /*exported=*/false);
-  OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
-  KernelBuilder k(builder, function.getLoc(), target);
-  auto a = function.getArguments();
-  keepLargestBody(k, {a[0], a[1], a[2], a[3], a[4], a[5], a[6]});
-  func::ReturnOp::create(builder, function.getLoc());
-  return function;
+  return defined("keep_largest", "ppiippp", [](KernelBuilder &k, ValueRange a) {
+    keepLargestBody(k, {a[0], a[1], a[2], a[3], a[4], a[5], a[6]});
+  });
 }
 
 func::FuncOp KernelLibrary::sortSelection() {
-  func::FuncOp &function = functions["sort_selection"];
-  if (function)
-    return function;
-  MLIRContext *context = module.getContext();
-  Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64);
-  function = declare("sort_selection", {pointer, pointer, pointer, i64, pointer, pointer},
-                     /*exported=*/false);
-  OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
-  KernelBuilder k(builder, function.getLoc(), target);
-  auto a = function.getArguments();
-  sortBody(k, {a[0], a[1], a[2]}, a[3], a[4], a[5]);
-  func::ReturnOp::create(builder, function.getLoc());
-  return function;
+  return defined("sort_selection", "pppipp",
+                 [](KernelBuilder &k, ValueRange a) { sortBody(k, {a[0], a[1], a[2]}, a[3], a[4], a[5]); });
 }
 
 step::SelectTopOp selectionOf(step::PhaseOp phase) {

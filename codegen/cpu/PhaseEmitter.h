@@ -62,6 +62,11 @@ public:
   mlir::func::FuncOp declare(llvm::StringRef name, mlir::TypeRange arguments, bool exported);
 
 private:
+  /// The internal function `name`, made by `body` when first asked for; `arguments`: p (a pointer) or i (i64)
+  /// for each.
+  mlir::func::FuncOp defined(llvm::StringRef name, llvm::StringRef arguments,
+                             llvm::function_ref<void(KernelBuilder &, mlir::ValueRange)> body);
+
   mlir::ModuleOp module;
   const Target &target;
   llvm::StringMap<mlir::func::FuncOp> functions;

@@ -24,7 +24,8 @@ namespace cpu {
 static_assert(offsetof(GmStep, arena) == Arena && offsetof(GmStep, weights) == Weights &&
                   offsetof(GmStep, scratch) == Scratch && offsetof(GmStep, tokens) == Tokens &&
                   offsetof(GmStep, positions) == Positions && offsetof(GmStep, rows) == Rows &&
-                  offsetof(GmStep, counters) == Counters && offsetof(GmStep, worker) == Worker,
+                  offsetof(GmStep, counters) == Counters && offsetof(GmStep, worker) == Worker &&
+                  offsetof(GmStep, workers) == Workers,
               "generated code and the runtime must agree on GmStep");
 
 func::FuncOp KernelLibrary::declare(StringRef name, TypeRange arguments, bool exported) {
@@ -52,26 +53,35 @@ std::string KernelLibrary::table(ArrayRef<float> values) {
   return name;
 }
 
-func::FuncOp KernelLibrary::prefetch() {
-  func::FuncOp &function = functions["prefetch"];
+func::FuncOp KernelLibrary::defined(StringRef name, StringRef arguments,
+                                    function_ref<void(KernelBuilder &, ValueRange)> body) {
+  func::FuncOp &function = functions[name];
   if (function)
     return function;
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64);
-  function = declare("prefetch_task", {pointer, pointer, i64, i64, i64}, /*exported=*/false);
+  SmallVector<Type> types;
+  for (char kind : arguments)
+    types.push_back(kind == 'p' ? pointer : i64);
+  function = declare(name, types, /*exported=*/false);
   OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
   KernelBuilder k(builder, function.getLoc(), target);
-  auto a = function.getArguments(); // step, weight, bytes per task, tasks, bytes
-  Value worker = k.load(i64, k.at(a[0], Worker));
-  k.ifThen(k.lt(worker, a[3]), [&] {
-    Value from = k.at(a[1], k.mul(worker, a[2]));
-    k.loop(k.c(0), a[4], 64, [&](Value offset) {
-      LLVM::Prefetch::create(builder, function.getLoc(), k.at(from, offset), /*rw=*/0, /*hint=*/2,
-                             /*cache=*/1);
-    });
-  });
+  body(k, function.getArguments());
   func::ReturnOp::create(builder, function.getLoc());
   return function;
+}
+
+func::FuncOp KernelLibrary::prefetch() {
+  return defined("prefetch_task", "ppiii", [](KernelBuilder &k, ValueRange a) {
+    Value worker = k.load(k.i64(), k.at(a[0], Worker));
+    k.ifThen(k.lt(worker, a[3]), [&] {
+      Value from = k.at(a[1], k.mul(worker, a[2]));
+      k.loop(k.c(0), a[4], 64, [&](Value offset) {
+        LLVM::Prefetch::create(k.builder(), k.location(), k.at(from, offset), /*rw=*/0, /*hint=*/2,
+                               /*cache=*/1);
+      });
+    });
+  });
 }
 
 namespace {
@@ -169,12 +179,7 @@ LogicalResult ProgramEmitter::checkPlanned() {
     return program.emitOpError("has no memory plan: scratch_bytes is missing");
   WalkResult result = program.walk([&](Operation *op) -> WalkResult {
     return TypeSwitch<Operation *, WalkResult>(op)
-        .Case<step::MatmulOp>([&](auto o) {
-          if (o.getFormat() == step::Act::BF16T && !target.amx)
-            return noMatrixUnit(o);
-          return WalkResult(verifyTuning(o, symbols));
-        })
-        .Case<step::ExpertMatmulOp>([&](auto o) {
+        .Case<step::MatmulOp, step::ExpertMatmulOp>([&](auto o) {
           if (o.getFormat() == step::Act::BF16T && !target.amx)
             return noMatrixUnit(o);
           return WalkResult(verifyTuning(o, symbols));

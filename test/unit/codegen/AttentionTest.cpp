@@ -139,10 +139,7 @@ TEST_P(AttentionOps, SlidingWindowOnARing) {
 }
 
 std::string attentionName(const testing::TestParamInfo<std::tuple<std::string, bool>> &info) {
-  std::string name = std::get<0>(info.param) + (std::get<1>(info.param) ? "_whole" : "_phases");
-  for (char &c : name)
-    c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  return name;
+  return testName(std::get<0>(info.param) + (std::get<1>(info.param) ? "_whole" : "_phases"));
 }
 INSTANTIATE_TEST_SUITE_P(Targets, AttentionOps,
                          testing::Combine(testing::ValuesIn(runnableTargets()), testing::Bool()),

@@ -99,10 +99,7 @@ TEST_P(Matmul, MatchesReference) {
 
 std::string kindName(const testing::TestParamInfo<Matmul::ParamType> &info) {
   auto [target, kind] = info.param;
-  std::string name = target + "_" + kind.first + "_" + kind.second;
-  for (char &c : name)
-    c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  return name;
+  return testName(target + "_" + kind.first + "_" + kind.second);
 }
 
 using Kind = std::pair<const char *, const char *>;

@@ -186,12 +186,7 @@ TEST_P(Moe, Combine) {
   expectClose(p.f32(y), expected, 3e-7, "combine");
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Moe, testing::ValuesIn(runnableTargets()), [](const auto &info) {
-  std::string name = info.param;
-  for (char &c : name)
-    c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, Moe, testing::ValuesIn(runnableTargets()), targetName);
 
 } // namespace
 } // namespace gemmac::test

@@ -263,12 +263,6 @@ TEST_P(RowOps, EmbedFromBlocks) {
   }
 }
 
-std::string targetName(const testing::TestParamInfo<std::string> &info) {
-  std::string name = info.param;
-  for (char &c : name)
-    c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  return name;
-}
 INSTANTIATE_TEST_SUITE_P(Targets, RowOps, testing::ValuesIn(runnableTargets()), targetName);
 
 } // namespace

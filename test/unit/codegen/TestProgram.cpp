@@ -11,6 +11,7 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <cctype>
 #include <cmath>
 #include <condition_variable>
 #include <mutex>
@@ -208,7 +209,7 @@ void TestProgram::run(int64_t rows, int workers, int64_t first, std::vector<int3
     scratch.allocate(static_cast<size_t>(code->scratchBytes) + 64);
     std::memset(scratch.data(), 0xff, scratch.size); // NaN: nobody may rely on what scratch holds
     GmStep step{arena.data(), packed.data(),   scratch.data(), tokens.data(), positions.data(),
-                rows,         counters.data(), worker,         &barrier,     workers};
+                rows,         counters.data(), worker,         &barrier,      workers};
     start.wait();
     code->entry(&step);
   };
@@ -218,6 +219,12 @@ void TestProgram::run(int64_t rows, int workers, int64_t first, std::vector<int3
   work(0);
   for (std::thread &t : threads)
     t.join();
+}
+
+std::string testName(std::string text) {
+  for (char &c : text)
+    c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  return text;
 }
 
 std::string operands(const std::vector<Buffer> &buffers, const std::string &attributes,

@@ -16,6 +16,11 @@ namespace gemmac::test {
 
 /// Targets of this test that the machine can run.
 std::vector<std::string> runnableTargets();
+/// `text` as the name of a test, which has letters, digits and underscores only.
+std::string testName(std::string text);
+inline std::string targetName(const testing::TestParamInfo<std::string> &info) {
+  return testName(info.param);
+}
 /// The target with a matrix unit, and whether the machine has one: the kernel lends the tile registers to
 /// whoever asks.
 constexpr const char *kTilesTarget = "sapphirerapids";

@@ -93,12 +93,7 @@ TEST_P(Top, OneTaskOfOneColumn) {
   check(GetParam(), {1, 40, 33, 33}, [](int64_t i) { return static_cast<float>(i % 4); }, "all of them");
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Top, testing::ValuesIn(runnableTargets()), [](const auto &info) {
-  std::string name = info.param;
-  for (char &c : name)
-    c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, Top, testing::ValuesIn(runnableTargets()), targetName);
 
 } // namespace
 } // namespace gemmac::test

@@ -69,12 +69,7 @@ TEST_P(Tuning, OfManyRowsChangesNoBit) {
          "block_panels = 1 : i64, block_rows = 3 : i64", "block_panels = 8 : i64, block_rows = 1 : i64"},
         GetParam());
 }
-INSTANTIATE_TEST_SUITE_P(Targets, Tuning, testing::ValuesIn(runnableTargets()), [](const auto &info) {
-  std::string name = info.param;
-  for (char &c : name)
-    c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, Tuning, testing::ValuesIn(runnableTargets()), targetName);
 
 TEST(TuningTiles, ColumnsAtOnceChangeNoBit) {
   if (!haveTiles())
