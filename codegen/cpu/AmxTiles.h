@@ -2,7 +2,7 @@
 // where it lies in memory.
 #pragma once
 
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/cpu/CpuBuilder.h"
 
 namespace gemmac::cpu {
 

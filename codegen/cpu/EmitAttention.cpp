@@ -4,6 +4,7 @@
 // puts the parts together, in their order, so that the result depends neither on who computed what nor on how
 // many did.
 #include "codegen/cpu/HeadGroup.h"
+#include "codegen/kernel/Math.h"
 
 #include <limits>
 

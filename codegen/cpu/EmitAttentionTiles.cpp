@@ -5,6 +5,7 @@
 // starts as zeros (runtime/Abi.h), and step.cache_write writes nothing else.
 #include "codegen/cpu/AmxTiles.h"
 #include "codegen/cpu/PhaseEmitter.h"
+#include "codegen/kernel/Math.h"
 #include "dialect/step/Layout.h"
 #include "dialect/step/Verify.h"
 

@@ -1,6 +1,7 @@
 // Tile ops that map columns to columns. Every load of a column precedes its store, so that dst may be a
 // source.
 #include "codegen/cpu/PhaseEmitter.h"
+#include "codegen/kernel/Math.h"
 
 using namespace mlir;
 

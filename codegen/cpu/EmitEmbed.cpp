@@ -1,8 +1,8 @@
 // step.embed: one row of a table, from row-major tables and from panels (a tied embedding is packed once, for
 // the logits).
-#include "codegen/cpu/PanelReader.h"
+#include "codegen/kernel/PanelReader.h"
 #include "codegen/cpu/PhaseEmitter.h"
-#include "codegen/cpu/RowBlocks.h"
+#include "codegen/kernel/RowBlocks.h"
 #include "dialect/step/Layout.h"
 
 using namespace mlir;

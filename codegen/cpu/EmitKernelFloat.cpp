@@ -1,7 +1,7 @@
 // Product kernels on f32 activations: weights of f32, bf16 and f16 (a step is 8 k), and of 8 and 4 bits (a
 // step is a group of 32, whose sum of quantised values times activations is scaled once).
 #include "codegen/cpu/Kernel.h"
-#include "codegen/cpu/PanelReader.h"
+#include "codegen/kernel/PanelReader.h"
 
 using namespace mlir;
 

@@ -4,7 +4,7 @@
 // 5 and 6 bits widen after each); 8 bits without any of them widen first. vpdpbusd and vpmaddubsw want
 // unsigned codes, and codes of fewer bits are: a sum of the activations takes the bias off again.
 #include "codegen/cpu/Kernel.h"
-#include "codegen/cpu/PanelReader.h"
+#include "codegen/kernel/PanelReader.h"
 
 using namespace mlir;
 

@@ -5,7 +5,7 @@
 // side. Sums wait as tiles between the blocks. A tile of weights has a row for each pair of k: 16 columns x
 // (k, k + 1).
 #include "codegen/cpu/AmxTiles.h"
-#include "codegen/cpu/PanelReader.h"
+#include "codegen/kernel/PanelReader.h"
 #include "codegen/cpu/PhaseEmitter.h"
 #include "dialect/step/Layout.h"
 #include "dialect/step/Verify.h"

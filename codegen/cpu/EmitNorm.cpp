@@ -1,5 +1,6 @@
 // Reductions along a row: RMSNorm and softmax. The order of additions depends on the columns only.
 #include "codegen/cpu/PhaseEmitter.h"
+#include "codegen/kernel/Math.h"
 
 using namespace mlir;
 

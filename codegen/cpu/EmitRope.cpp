@@ -1,23 +1,10 @@
 // RoPE: the table of a row's cosines and sines, and the turning of heads by it; gemma4.md (8)-(10).
 #include "codegen/cpu/PhaseEmitter.h"
-
-#include <cmath>
+#include "codegen/kernel/Math.h"
 
 using namespace mlir;
 
 namespace gemmac::cpu {
-
-/// inv_freq[i] = theta^(-2i / head_dim) / factor, each step rounded to f32 as the reference does it (10).
-static std::vector<float> inverseFrequencies(step::RopeTableOp op) {
-  std::vector<float> table;
-  double theta = op.getTheta().convertToDouble();
-  for (int64_t i = 0, n = op.getAngles(); i < n; ++i) {
-    float exponent = static_cast<float>(2 * i) / static_cast<float>(op.getHeadDim());
-    float power = static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
-    table.push_back(1.0f / power / static_cast<float>(op.getFactor().convertToDouble()));
-  }
-  return table;
-}
 
 void emitOp(PhaseEmitter &e, step::RopeTableOp op) {
   KernelBuilder &k = e.k;

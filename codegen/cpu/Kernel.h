@@ -5,7 +5,7 @@
 // both sides are bf16 there.
 #pragma once
 
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/cpu/CpuBuilder.h"
 #include "dialect/step/Step.h"
 
 #include <memory>

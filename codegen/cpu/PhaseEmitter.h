@@ -4,7 +4,7 @@
 // does depend on the rows (tiles of bf16t, attention on tiles or split by positions) says so in its PhaseKey.
 #pragma once
 
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/cpu/CpuBuilder.h"
 #include "codegen/cpu/KernelTuning.h"
 #include "dialect/step/Step.h"
 
@@ -213,13 +213,6 @@ void emitOp(PhaseEmitter &e, step::MatmulOp op);
 /// Calls the kernel for `tile` rows of a p16 weight starting at `panels`.
 void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value actBase, int64_t actLd,
                 Value panels, Value dst, int64_t dstLd, Value rows, const KernelTuning &tuning = {});
-
-// EmitMath.cpp: polynomials on vectors of f32, errors in units in the last place over the stated range.
-Value emitExp(KernelBuilder &k, Value x);  ///< < 2 ulp; 0 below -87.3, e^88.37 above 88.37, NaN stays
-Value emitTanh(KernelBuilder &k, Value x); ///< < 3 ulp
-Value emitGelu(KernelBuilder &k, Value x); ///< gemma4.md (2)
-/// cos and sin of f32 angles (vector), reduced in f64: < 2 ulp up to 2^22.
-std::pair<Value, Value> emitCosSin(KernelBuilder &k, Value angle);
 
 // EmitKernel*.cpp: bodies of KernelLibrary::matmul.
 struct MatmulArgs {

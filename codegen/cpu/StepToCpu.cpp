@@ -3,7 +3,7 @@
 #include "codegen/cpu/StepToCpu.h"
 
 #include "codegen/cpu/Experts.h"
-#include "codegen/cpu/PhaseKey.h"
+#include "codegen/kernel/PhaseKey.h"
 #include "dialect/step/Layout.h"
 #include "dialect/step/StepAccess.h"
 #include "runtime/Abi.h"
@@ -106,6 +106,7 @@ private:
   func::FuncOp barrier;
 
   LogicalResult checkPlanned();
+  std::string howOf(step::PhaseOp phase) const;
   LogicalResult emitEntry(step::EntryOp entry);
   FailureOr<func::FuncOp> phaseFunction(step::PhaseOp phase, const PhaseKey &key);
   LogicalResult fillPhase(PhaseEmitter &e, func::FuncOp function, const PhaseKey &key);
@@ -209,6 +210,16 @@ std::string functionName(StringRef phase, llvm::StringMap<unsigned> &names) {
   for (char c : phase.substr(phase.rfind('.') + 1))
     name += llvm::isAlnum(c) ? c : '_';
   return name + "_" + std::to_string(names[name]++);
+}
+
+/// What tells the code of a phase from that of others which are equal as phases.
+std::string ProgramEmitter::howOf(step::PhaseOp phase) const {
+  if (step::groupedExperts(phase)) // how much private memory it lays out
+    return "experts " + std::to_string(cast<step::EntryOp>(phase->getParentOp()).getRows()) + " ";
+  if (tiles && tileAttention(phase, symbols))
+    return "tiles ";
+  step::AttentionOp op = onlyAttention(phase);
+  return op && isSplit(op) ? "split " : "";
 }
 
 FailureOr<func::FuncOp> ProgramEmitter::phaseFunction(step::PhaseOp phase, const PhaseKey &key) {
@@ -343,7 +354,7 @@ LogicalResult ProgramEmitter::emitEntry(step::EntryOp entry) {
                  field(Rows, k.i64())};
   for (Operation &op : entry.getBody().front()) {
     if (auto phase = dyn_cast<step::PhaseOp>(op)) {
-      PhaseKey key = phaseKey(phase, symbols, tiles);
+      PhaseKey key = phaseKey(phase, symbols, howOf(phase));
       FailureOr<func::FuncOp> target = phaseFunction(phase, key);
       if (failed(target))
         return failure();

@@ -1,9 +1,9 @@
 // See PanelReader.h; the layouts are in docs/architecture.md.
-#include "codegen/cpu/PanelReader.h"
+#include "codegen/kernel/PanelReader.h"
 
 using namespace mlir;
 
-namespace gemmac::cpu {
+namespace gemmac::kernel {
 
 using Scales = PanelCodes::Scales;
 
@@ -122,4 +122,4 @@ Value PanelReader::element(Value superblock, Value lane, Value j) {
   return k.fsub(value, minimum);
 }
 
-} // namespace gemmac::cpu
+} // namespace gemmac::kernel

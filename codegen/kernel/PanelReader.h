@@ -3,10 +3,10 @@
 // kinds of activation.
 #pragma once
 
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/kernel/KernelBuilder.h"
 #include "dialect/step/Layout.h"
 
-namespace gemmac::cpu {
+namespace gemmac::kernel {
 
 class PanelReader {
 public:
@@ -49,4 +49,4 @@ private:
   const PanelCodes &layout;
 };
 
-} // namespace gemmac::cpu
+} // namespace gemmac::kernel

@@ -1,10 +1,11 @@
-// exp, tanh, GELU, sin and cos as polynomials on vectors of f32: generated code calls no libm, and every
-// target gives the same bits (only fused multiply-add, which all have).
-#include "codegen/cpu/PhaseEmitter.h"
+// exp, tanh, GELU, sin and cos as polynomials. See Math.h.
+#include "codegen/kernel/Math.h"
+
+#include <cmath>
 
 using namespace mlir;
 
-namespace gemmac::cpu {
+namespace gemmac::kernel {
 
 /// p[0] + p[1] x + ..., Horner.
 static Value polynomial(KernelBuilder &k, Value x, ArrayRef<double> p) {
@@ -84,4 +85,15 @@ std::pair<Value, Value> emitCosSin(KernelBuilder &k, Value angle) {
   return {flip(cosBits, k.add(quadrant, 1)), flip(sinBits, quadrant)};
 }
 
-} // namespace gemmac::cpu
+std::vector<float> inverseFrequencies(step::RopeTableOp op) {
+  std::vector<float> table;
+  double theta = op.getTheta().convertToDouble();
+  for (int64_t i = 0, n = op.getAngles(); i < n; ++i) {
+    float exponent = static_cast<float>(2 * i) / static_cast<float>(op.getHeadDim());
+    float power = static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
+    table.push_back(1.0f / power / static_cast<float>(op.getFactor().convertToDouble()));
+  }
+  return table;
+}
+
+} // namespace gemmac::kernel

@@ -1,7 +1,6 @@
 // See PhaseKey.h.
-#include "codegen/cpu/PhaseKey.h"
+#include "codegen/kernel/PhaseKey.h"
 
-#include "codegen/cpu/PhaseEmitter.h"
 #include "dialect/step/StepAccess.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -9,7 +8,7 @@
 
 using namespace mlir;
 
-namespace gemmac::cpu {
+namespace gemmac::kernel {
 
 namespace {
 
@@ -122,16 +121,11 @@ void KeyWriter::write(Operation &op) {
 
 } // namespace
 
-PhaseKey phaseKey(step::PhaseOp phase, SymbolTable &symbols, bool tiles) {
+PhaseKey phaseKey(step::PhaseOp phase, SymbolTable &symbols, StringRef how) {
   PhaseKey key;
-  if (tiles && tileAttention(phase, symbols))
-    key.text = "tiles ";
-  else if (step::AttentionOp op = onlyAttention(phase))
-    key.text = isSplit(op) ? "split " : "";
-  if (step::groupedExperts(phase)) // how much private memory it lays out
-    key.text = "experts " + std::to_string(cast<step::EntryOp>(phase->getParentOp()).getRows()) + " ";
+  key.text = how;
   KeyWriter(key, symbols, cast<step::EntryOp>(phase->getParentOp()).getRows()).write(*phase);
   return key;
 }
 
-} // namespace gemmac::cpu
+} // namespace gemmac::kernel

@@ -3,15 +3,13 @@
 // operations it names and no fast-math flags: the order of additions in the source is the order in the code.
 #pragma once
 
-#include "codegen/Target.h"
-
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Builders.h"
 
 #include "llvm/ADT/STLFunctionalExtras.h"
 
-namespace gemmac::cpu {
+namespace gemmac::kernel {
 
 constexpr int64_t kLanes = 16;
 
@@ -26,12 +24,10 @@ public:
   using Value = mlir::Value;
   using Type = mlir::Type;
 
-  KernelBuilder(mlir::OpBuilder &builder, mlir::Location loc, const Target &target)
-      : b(builder), loc(loc), target(target) {}
+  KernelBuilder(mlir::OpBuilder &builder, mlir::Location loc) : b(builder), loc(loc) {}
 
   mlir::OpBuilder &builder() { return b; }
   mlir::Location location() const { return loc; }
-  const Target &cpu() const { return target; }
 
   // Types.
   Type i1() { return b.getI1Type(); }
@@ -160,7 +156,6 @@ public:
 private:
   mlir::OpBuilder &b;
   mlir::Location loc;
-  const Target &target;
 };
 
-} // namespace gemmac::cpu
+} // namespace gemmac::kernel

@@ -7,7 +7,7 @@
 
 #include <string>
 
-namespace gemmac::cpu {
+namespace gemmac::kernel {
 
 struct PhaseKey {
   std::string text; ///< equal for phases that can share a function
@@ -16,7 +16,7 @@ struct PhaseKey {
   llvm::SetVector<mlir::StringAttr> weights, caches;
 };
 
-/// `tiles`: attention of many rows is computed on tiles of a matrix unit.
-PhaseKey phaseKey(step::PhaseOp phase, mlir::SymbolTable &symbols, bool tiles);
+/// `how`: what a target makes code depend on beside the phase itself.
+PhaseKey phaseKey(step::PhaseOp phase, mlir::SymbolTable &symbols, llvm::StringRef how = "");
 
-} // namespace gemmac::cpu
+} // namespace gemmac::kernel

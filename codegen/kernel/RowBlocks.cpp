@@ -1,12 +1,12 @@
 // The layouts of frontend/GgmlBlocks.cpp, 16 elements at a time: in every format those lie in one half of a
 // run of bytes, one to a byte, low or high bits. See RowBlocks.h.
-#include "codegen/cpu/RowBlocks.h"
+#include "codegen/kernel/RowBlocks.h"
 
 #include "dialect/step/Layout.h"
 
 using namespace mlir;
 
-namespace gemmac::cpu {
+namespace gemmac::kernel {
 
 namespace {
 
@@ -111,4 +111,4 @@ Value decodeRowBlocks(KernelBuilder &k, step::Format format, Value row, Value fi
   return format == step::Format::RowsQ6_K ? decoder.six() : decoder.wide(format);
 }
 
-} // namespace gemmac::cpu
+} // namespace gemmac::kernel

@@ -1,11 +1,11 @@
 // Helpers over OpBuilder. See KernelBuilder.h.
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/kernel/KernelBuilder.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 
-namespace gemmac::cpu {
+namespace gemmac::kernel {
 
 Value KernelBuilder::cint(Type type, int64_t x) {
   Type element = getElementTypeOrSelf(type);
@@ -204,4 +204,4 @@ SmallVector<Value> KernelBuilder::forLanes(int64_t columns, ValueRange carried,
   return values;
 }
 
-} // namespace gemmac::cpu
+} // namespace gemmac::kernel
