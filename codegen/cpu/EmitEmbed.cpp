@@ -22,7 +22,6 @@ struct Gather {
   void rowsQ8();
   void blocks();
   void panels();
-  Value panelElement(Value lane, Value superblock, Value k);
 };
 
 /// Row-major f32, bf16, f16: 16 columns at a time; a last partial group is read element by element.
@@ -74,20 +73,6 @@ void Gather::blocks() {
   });
 }
 
-/// Element `j` (0..63) of a superblock's lane, f32.
-Value Gather::panelElement(Value lane, Value superblock, Value j) {
-  KernelBuilder &k = e.k;
-  if (step::hasCodes(table.getFormat()))
-    return PanelReader(k, table.getFormat()).element(superblock, lane, j);
-  if (table.getFormat() == step::Format::F32P16)
-    return k.load(k.f32(), k.at(superblock, k.add(k.mul(j, 64), k.mul(lane, 4))));
-  // bf16, f16: pairs
-  Value at = k.add(k.mul(k.div(j, 2), 64), k.add(k.mul(lane, 4), k.mul(k.rem(j, 2), 2)));
-  if (table.getFormat() == step::Format::F16P16)
-    return k.extf(k.load(k.f16(), k.at(superblock, at)), k.f32());
-  return k.fromBF16(k.load(k.i16(), k.at(superblock, at)));
-}
-
 void Gather::panels() {
   KernelBuilder &k = e.k;
   step::Format format = table.getFormat();
@@ -95,7 +80,7 @@ void Gather::panels() {
   Value lane = k.rem(token, kPanelRows), first = k.extract(scale, 0);
   k.loop(0, table.getK(), 1, [&](Value i) {
     Value superblock = k.at(panel, k.mul(k.div(i, kSuperblockK), superblockBytes(format)));
-    k.store(k.fmul(panelElement(lane, superblock, k.rem(i, kSuperblockK)), first), k.at(out, k.mul(i, 4)));
+    k.store(k.fmul(panelElement(k, format, superblock, lane, k.rem(i, kSuperblockK)), first), k.at(out, k.mul(i, 4)));
   });
 }
 

@@ -9,26 +9,6 @@ using namespace mlir;
 
 namespace gemmac::cpu {
 
-View PhaseEmitter::view(Value buffer) {
-  auto type = cast<MemRefType>(buffer.getType());
-  int64_t element = type.getElementTypeBitWidth() / 8;
-  if (auto tile = buffer.getDefiningOp<step::TileOp>()) {
-    View v = view(tile.getBuffer());
-    Value first = k.add(k.mul(column, tile.getStride()), tile.getOffset());
-    v.base = k.at(v.base, k.mul(first, element));
-    v.width = tile.getWidth();
-    return v;
-  }
-  // A private buffer of one row in a by_row phase is the task's own. (In others a row is set only while ops
-  // run row by row, on buffers that have all the rows.)
-  bool single = type.getShape()[0] == 1 && row;
-  if (single && !type.getMemorySpace())
-    single = cast<step::EntryOp>(phase->getParentOp()).getRows() > 1;
-  return View{buffers.lookup(buffer), type.getShape()[1] * element, type.getShape()[1], single};
-}
-
-Value PhaseEmitter::rowOf(const View &v, Value r) { return v.single ? v.base : k.at(v.base, k.mul(r, v.ld)); }
-
 void PhaseEmitter::forRows(function_ref<void(Value)> body) {
   if (row)
     body(row);

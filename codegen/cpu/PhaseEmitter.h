@@ -6,6 +6,7 @@
 
 #include "codegen/cpu/CpuBuilder.h"
 #include "codegen/cpu/KernelTuning.h"
+#include "codegen/kernel/PhaseScope.h"
 #include "dialect/step/Step.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -20,19 +21,6 @@
 namespace gemmac::cpu {
 
 using mlir::Value;
-
-/// Byte offsets of GmStep's fields (runtime/Abi.h).
-enum StepField : int64_t {
-  Arena = 0,
-  Weights = 8,
-  Scratch = 16,
-  Tokens = 24,
-  Positions = 32,
-  Rows = 40,
-  Counters = 48,
-  Worker = 56,
-  Workers = 72
-};
 
 /// Kernels and tables shared by the phases of a module, made when first asked for.
 class KernelLibrary {
@@ -73,24 +61,6 @@ private:
   std::map<std::vector<float>, std::string> tables;
 };
 
-/// Columns of a buffer that an operand denotes in the current task.
-struct View {
-  Value base;    ///< address of row 0's first column of the view
-  int64_t ld;    ///< bytes from row to row
-  int64_t width; ///< columns
-  bool single;   ///< one row that every task uses as its own
-};
-
-/// A weight, and where it is.
-struct WeightView {
-  step::WeightOp op;
-  Value base;
-};
-struct CacheView {
-  step::CacheOp op;
-  Value k, v;
-};
-
 /// The tasks of a phase, and what emits one of them.
 struct Tasks {
   Value count;
@@ -98,50 +68,24 @@ struct Tasks {
 };
 
 /// Emits the body of one phase function.
-class PhaseEmitter {
+class PhaseEmitter : public kernel::PhaseScope {
 public:
   PhaseEmitter(KernelBuilder &k, KernelLibrary &library, step::PhaseOp phase)
-      : k(k), library(library), phase(phase) {}
+      : PhaseScope(k, phase), k(k), library(library) {}
 
   KernelBuilder &k;
   KernelLibrary &library;
-  step::PhaseOp phase;
-
-  // Values of the phase function.
-  Value gmStep, liveRows, rowBase;
-  llvm::DenseMap<Value, Value> buffers; ///< result of step.buffer -> address
-  llvm::StringMap<WeightView> weights;
-  llvm::StringMap<CacheView> caches;
   int64_t planScratch = 0; ///< bytes of scratch that the plan uses
-
-  // The task.
-  Value column; ///< column task index, from the beginning of its case
-  Value row;    ///< of a by_row phase, outside the prologue, or of ops done row by row; else null
-  bool inPrologue = false;
-  Value firstTask; ///< i1, prologue only: this worker claimed task 0 and publishes
+  Value firstTask;         ///< i1, prologue only: this worker claimed task 0 and publishes
 
   /// Code for the ops of `block`.
   mlir::LogicalResult emitBlock(mlir::Block &block);
   mlir::LogicalResult emitOp(mlir::Operation &op);
 
-  View view(Value buffer);
-  /// Address of a view's row.
-  Value rowOf(const View &v, Value row);
   /// body(row) on the task's row, or on all live ones.
   void forRows(llvm::function_ref<void(Value)> body);
-  Value tokenOf(Value row) { return perRow(Tokens, row); }
-  /// Absolute position of a row, i64.
-  Value positionOf(Value row) { return k.sext(perRow(Positions, row), k.i64()); }
-  Value stepField(StepField field, mlir::Type type) { return k.load(type, k.at(gmStep, field)); }
-  WeightView weight(llvm::StringRef name) { return weights.find(name)->second; }
-  CacheView cache(llvm::StringRef name) { return caches.find(name)->second; }
   /// Scores of query heads, tiles of weights, or rows of an expert: private memory behind the plan's.
   Value extraScratch() { return k.at(stepField(Scratch, k.ptr()), planScratch); }
-
-private:
-  Value perRow(StepField field, Value row) {
-    return k.load(k.i32(), k.at(stepField(field, k.ptr()), k.mul(k.add(row, rowBase), 4)));
-  }
 };
 
 // One function for each tile op. EmitElementwise.cpp

@@ -6,13 +6,11 @@
 #include "codegen/kernel/PhaseKey.h"
 #include "dialect/step/Layout.h"
 #include "dialect/step/StepAccess.h"
-#include "runtime/Abi.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
-#include <cstddef>
 #include <functional>
 
 using namespace mlir;
@@ -20,13 +18,6 @@ using namespace mlir;
 namespace gemmac {
 
 namespace cpu {
-
-static_assert(offsetof(GmStep, arena) == Arena && offsetof(GmStep, weights) == Weights &&
-                  offsetof(GmStep, scratch) == Scratch && offsetof(GmStep, tokens) == Tokens &&
-                  offsetof(GmStep, positions) == Positions && offsetof(GmStep, rows) == Rows &&
-                  offsetof(GmStep, counters) == Counters && offsetof(GmStep, worker) == Worker &&
-                  offsetof(GmStep, workers) == Workers,
-              "generated code and the runtime must agree on GmStep");
 
 func::FuncOp KernelLibrary::declare(StringRef name, TypeRange arguments, bool exported) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
@@ -105,7 +96,7 @@ private:
   llvm::StringMap<unsigned> names;
   func::FuncOp barrier;
 
-  LogicalResult checkPlanned();
+  LogicalResult check();
   std::string howOf(step::PhaseOp phase) const;
   LogicalResult emitEntry(step::EntryOp entry);
   FailureOr<func::FuncOp> phaseFunction(step::PhaseOp phase, const PhaseKey &key);
@@ -116,33 +107,15 @@ private:
 struct EntryEmitter {
   KernelBuilder &k;
   SymbolTable &symbols;
-  Value gmStep, arena, weights, scratch, counters, rows;
+  EntryScope scope;
+  Value scratch;
   int64_t phaseIndex = 0;
 
-  Value bufferAddress(Value buffer) {
-    auto op = buffer.getDefiningOp<step::BufferOp>();
-    bool isPrivate = cast<MemRefType>(buffer.getType()).getMemorySpace() != Attribute();
-    return k.at(isPrivate ? scratch : arena, *op.getOffset());
+  SmallVector<Value> arguments(step::PhaseOp phase, const PhaseKey &key) {
+    return scope.phaseArguments(phase, key, phaseIndex++, symbols, scratch);
   }
-  SmallVector<Value> arguments(step::PhaseOp phase, const PhaseKey &key);
   void prefetch(step::PrefetchOp op, func::FuncOp function);
 };
-
-SmallVector<Value> EntryEmitter::arguments(step::PhaseOp phase, const PhaseKey &key) {
-  bool last = phase.getRows() == step::Rows::Last;
-  SmallVector<Value> result{gmStep, k.at(counters, phaseIndex++ * 64), last ? k.c(1) : rows,
-                            last ? k.add(rows, -1) : k.c(0)};
-  for (Value buffer : key.buffers)
-    result.push_back(bufferAddress(buffer));
-  for (StringAttr name : key.weights)
-    result.push_back(k.at(weights, *symbols.lookup<step::WeightOp>(name).getOffset()));
-  for (StringAttr name : key.caches) {
-    auto cache = symbols.lookup<step::CacheOp>(name);
-    result.push_back(k.at(arena, *cache.getKOffset()));
-    result.push_back(k.at(arena, *cache.getVOffset()));
-  }
-  return result;
-}
 
 void EntryEmitter::prefetch(step::PrefetchOp op, func::FuncOp function) {
   for (Operation *next = op->getNextNode(); next; next = next->getNextNode())
@@ -153,63 +126,27 @@ void EntryEmitter::prefetch(step::PrefetchOp op, func::FuncOp function) {
     }
   auto weight = symbols.lookup<step::WeightOp>(op.getWeight());
   int64_t bytes = std::min<int64_t>(op.getBytes(), taskBytes(weight));
-  Value base = k.at(weights, *weight.getOffset());
+  Value base = k.at(scope.weights, *weight.getOffset());
   func::CallOp::create(
       k.builder(), k.location(), function,
-      ValueRange{gmStep, base, k.c(taskBytes(weight)), k.c(weight.getN() / weight.getTile()), k.c(bytes)});
+      ValueRange{scope.gmStep, base, k.c(taskBytes(weight)), k.c(weight.getN() / weight.getTile()), k.c(bytes)});
 }
 
-/// Some op takes the buffer or a tile of it. The plan leaves out the others.
-bool isTouched(step::BufferOp buffer) {
-  return llvm::any_of(buffer->getUsers(),
-                      [](Operation *user) { return !isa<step::TileOp>(user) || !user->use_empty(); });
-}
-
-/// Everything that the code takes an address from has one.
-LogicalResult ProgramEmitter::checkPlanned() {
-  if (program.getBatch() != 1)
-    return program.emitOpError("the CPU emitter has code for one sequence; batch is ") << program.getBatch();
-  auto unplanned = [](Operation *op) {
-    return op->emitOpError("has no offset: the memory plan must run before code is emitted");
-  };
-  auto noMatrixUnit = [&](Operation *op) -> WalkResult {
-    return op->emitOpError("reads bf16t activations, which need a matrix unit: target ")
-           << target.name << " lacks amx-tile and amx-bf16";
-  };
-  if (!program.getScratchBytes())
-    return program.emitOpError("has no memory plan: scratch_bytes is missing");
+/// Everything that the code takes an address from has one, and the target can do what is asked for.
+LogicalResult ProgramEmitter::check() {
+  if (failed(checkPlanned(program, "the CPU emitter")))
+    return failure();
   WalkResult result = program.walk([&](Operation *op) -> WalkResult {
     return TypeSwitch<Operation *, WalkResult>(op)
-        .Case<step::MatmulOp, step::ExpertMatmulOp>([&](auto o) {
+        .Case<step::MatmulOp, step::ExpertMatmulOp>([&](auto o) -> WalkResult {
           if (o.getFormat() == step::Act::BF16T && !target.amx)
-            return noMatrixUnit(o);
-          return WalkResult(verifyTuning(o, symbols));
-        })
-        .Case<step::WeightOp>(
-            [&](auto o) { return o.getOffset() ? WalkResult::advance() : WalkResult(unplanned(op)); })
-        .Case<step::BufferOp>([&](auto o) {
-          return o.getOffset() || !isTouched(o) ? WalkResult::advance() : WalkResult(unplanned(op));
-        })
-        .Case<step::CacheOp>([&](auto o) {
-          return o.getKOffset() && o.getVOffset() ? WalkResult::advance() : WalkResult(unplanned(op));
-        })
-        .Case<step::EntryOp>([&](auto o) {
-          if (o.getBatch() == 1)
-            return WalkResult::advance();
-          return WalkResult(o.emitOpError("the CPU emitter has code for one sequence; batch is ")
-                            << o.getBatch());
+            return o.emitOpError("reads bf16t activations, which need a matrix unit: target ")
+                   << target.name << " lacks amx-tile and amx-bf16";
+          return verifyTuning(o, symbols);
         })
         .Default([](Operation *) { return WalkResult::advance(); });
   });
   return failure(result.wasInterrupted());
-}
-
-/// A readable, unique name: the last part of the phase's.
-std::string functionName(StringRef phase, llvm::StringMap<unsigned> &names) {
-  std::string name = "phase_";
-  for (char c : phase.substr(phase.rfind('.') + 1))
-    name += llvm::isAlnum(c) ? c : '_';
-  return name + "_" + std::to_string(names[name]++);
 }
 
 /// What tells the code of a phase from that of others which are equal as phases.
@@ -227,10 +164,8 @@ FailureOr<func::FuncOp> ProgramEmitter::phaseFunction(step::PhaseOp phase, const
   if (function)
     return function;
   OpBuilder builder(program->getContext());
-  Type pointer = LLVM::LLVMPointerType::get(program->getContext()), i64 = builder.getI64Type();
-  SmallVector<Type> types{pointer, pointer, i64, i64};
-  types.append(key.buffers.size() + key.weights.size() + 2 * key.caches.size(), pointer);
-  function = library.declare(functionName(phase.getName(), names), types, /*exported=*/false);
+  SmallVector<Type> types = phaseParameters(program->getContext(), key);
+  function = library.declare(phaseFunctionName(phase.getName(), names), types, /*exported=*/false);
   // Distinct buffers, caches and weights do not overlap while they are live.
   for (unsigned i = 4; i < types.size(); ++i)
     function.setArgAttr(i, "llvm.noalias", builder.getUnitAttr());
@@ -317,22 +252,10 @@ void emitClaimLoop(PhaseEmitter &e, Value counter, const Tasks &tasks, LogicalRe
 }
 
 LogicalResult ProgramEmitter::fillPhase(PhaseEmitter &e, func::FuncOp function, const PhaseKey &key) {
-  auto args = function.getArguments();
-  e.gmStep = args[0];
-  e.liveRows = args[2];
-  e.rowBase = args[3];
+  e.bind(function.getArguments(), key, symbols);
   e.planScratch = roundUp(*program.getScratchBytes(), kAlign);
-  unsigned next = 4;
-  for (Value buffer : key.buffers)
-    e.buffers[buffer] = args[next++];
-  for (StringAttr name : key.weights)
-    e.weights[name] = {symbols.lookup<step::WeightOp>(name), args[next++]};
-  for (StringAttr name : key.caches) {
-    e.caches[name] = {symbols.lookup<step::CacheOp>(name), args[next], args[next + 1]};
-    next += 2;
-  }
   LogicalResult result = success();
-  emitClaimLoop(e, args[1], tasksOf(e, args[1], symbols, tiles, result), result);
+  emitClaimLoop(e, e.counter, tasksOf(e, e.counter, symbols, tiles, result), result);
   return result;
 }
 
@@ -343,15 +266,7 @@ LogicalResult ProgramEmitter::emitEntry(step::EntryOp entry) {
   OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
   KernelBuilder k(builder, entry.getLoc(), target);
   Value gmStep = function.getArgument(0);
-  auto field = [&](StepField f, Type type) { return k.load(type, k.at(gmStep, f)); };
-  EntryEmitter e{k,
-                 symbols,
-                 gmStep,
-                 field(Arena, pointer),
-                 field(Weights, pointer),
-                 field(Scratch, pointer),
-                 field(Counters, pointer),
-                 field(Rows, k.i64())};
+  EntryEmitter e{k, symbols, EntryScope(k, gmStep), k.load(pointer, k.at(gmStep, Scratch))};
   for (Operation &op : entry.getBody().front()) {
     if (auto phase = dyn_cast<step::PhaseOp>(op)) {
       PhaseKey key = phaseKey(phase, symbols, howOf(phase));
@@ -370,7 +285,7 @@ LogicalResult ProgramEmitter::emitEntry(step::EntryOp entry) {
 }
 
 LogicalResult ProgramEmitter::run() {
-  if (failed(checkPlanned()))
+  if (failed(check()))
     return failure();
   Type pointer = LLVM::LLVMPointerType::get(program->getContext());
   barrier = library.declare("gm_barrier", {pointer}, /*exported=*/true);

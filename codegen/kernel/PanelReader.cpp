@@ -122,4 +122,16 @@ Value PanelReader::element(Value superblock, Value lane, Value j) {
   return k.fsub(value, minimum);
 }
 
+Value panelElement(KernelBuilder &k, step::Format format, Value superblock, Value lane, Value j) {
+  if (step::hasCodes(format))
+    return PanelReader(k, format).element(superblock, lane, j);
+  if (format == step::Format::F32P16)
+    return k.load(k.f32(), k.at(superblock, k.add(k.mul(j, 64), k.mul(lane, 4))));
+  // bf16, f16: pairs
+  Value at = k.add(k.mul(k.div(j, 2), 64), k.add(k.mul(lane, 4), k.mul(k.rem(j, 2), 2)));
+  if (format == step::Format::F16P16)
+    return k.extf(k.load(k.f16(), k.at(superblock, at)), k.f32());
+  return k.fromBF16(k.load(k.i16(), k.at(superblock, at)));
+}
+
 } // namespace gemmac::kernel

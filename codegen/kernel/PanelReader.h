@@ -49,4 +49,8 @@ private:
   const PanelCodes &layout;
 };
 
+/// The same of any panel format.
+mlir::Value panelElement(KernelBuilder &k, step::Format format, mlir::Value superblock, mlir::Value lane,
+                         mlir::Value j);
+
 } // namespace gemmac::kernel

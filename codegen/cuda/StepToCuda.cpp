@@ -1,0 +1,229 @@
+// Entries and phases: straight lines of calls, the tasks of a block, and the barrier of the grid. See StepToCuda.h.
+#include "codegen/cuda/StepToCuda.h"
+
+#include "codegen/cuda/PhaseEmitter.h"
+#include "dialect/step/Layout.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+
+namespace gemmac {
+
+namespace cuda {
+
+static_assert(kThreads == kCudaThreads);
+
+func::FuncOp KernelLibrary::declare(StringRef name, TypeRange arguments) {
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  auto function = func::FuncOp::create(builder, module.getLoc(), name, builder.getFunctionType(arguments, {}));
+  function.setPrivate();
+  function->setAttr("llvm.linkage", LLVM::LinkageAttr::get(builder.getContext(), LLVM::Linkage::Internal));
+  return function;
+}
+
+std::string KernelLibrary::table(ArrayRef<float> values) {
+  std::string &name = tables[std::vector<float>(values)];
+  if (!name.empty())
+    return name;
+  name = "table_" + std::to_string(tables.size() - 1);
+  OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
+  auto count = static_cast<int64_t>(values.size());
+  auto data = DenseElementsAttr::get(RankedTensorType::get({count}, builder.getF32Type()), values);
+  LLVM::GlobalOp::create(builder, module.getLoc(), LLVM::LLVMArrayType::get(builder.getF32Type(), values.size()),
+                         /*isConstant=*/true, LLVM::Linkage::Internal, name, data, /*alignment=*/64);
+  return name;
+}
+
+func::FuncOp KernelLibrary::defined(StringRef name, StringRef arguments,
+                                    function_ref<void(BlockBuilder &, ValueRange)> body) {
+  func::FuncOp &function = functions[name];
+  if (function)
+    return function;
+  MLIRContext *context = module.getContext();
+  SmallVector<Type> types;
+  for (char kind : arguments)
+    types.push_back(kind == 'p' ? Type(LLVM::LLVMPointerType::get(context)) : IntegerType::get(context, 64));
+  func::FuncOp made = function = declare(name, types); // `function` moves where the body asks for others
+  OpBuilder builder = OpBuilder::atBlockBegin(made.addEntryBlock());
+  BlockBuilder k(builder, made.getLoc());
+  body(k, made.getArguments());
+  func::ReturnOp::create(builder, made.getLoc());
+  return made;
+}
+
+// What a block wrote is released by thread 0, which all of its threads have met before, and acquired likewise.
+func::FuncOp KernelLibrary::gridBarrier() {
+  return defined("grid_barrier", "p", [](BlockBuilder &k, ValueRange a) {
+    OpBuilder &b = k.builder();
+    Value blocks = k.blocks();
+    k.sync();
+    k.once([&] {
+      LLVM::AtomicRMWOp::create(b, k.location(), LLVM::AtomicBinOp::add, a[0], k.c(1), LLVM::AtomicOrdering::release,
+                                "device");
+      auto wait = scf::WhileOp::create(b, k.location(), TypeRange{}, ValueRange{});
+      OpBuilder::InsertionGuard guard(b);
+      b.createBlock(&wait.getBefore());
+      Value come = LLVM::LoadOp::create(b, k.location(), k.i64(), a[0], /*alignment=*/8, /*isVolatile=*/false,
+                                        /*isNonTemporal=*/false, /*isInvariant=*/false, /*isInvariantGroup=*/false,
+                                        LLVM::AtomicOrdering::acquire, "device");
+      scf::ConditionOp::create(b, k.location(), k.lt(come, blocks), ValueRange{});
+      b.createBlock(&wait.getAfter());
+      LLVM::CallIntrinsicOp::create(b, k.location(), b.getStringAttr("llvm.nvvm.nanosleep"),
+                                    ValueRange{k.cint(k.i32(), 20)});
+      scf::YieldOp::create(b, k.location());
+    });
+    k.sync();
+  });
+}
+
+Value blockScratch(BlockBuilder &k, Value gmStep, step::ProgramOp program) {
+  Value first = k.load(k.i64(), k.at(gmStep, Worker));
+  Value offset = k.mul(k.sub(k.block(), first), cudaScratchBytes(program));
+  return k.at(k.load(k.ptr(), k.at(gmStep, Scratch)), offset);
+}
+
+namespace {
+
+/// Emits one entry as a gpu.module.
+class EntryEmitter {
+public:
+  EntryEmitter(step::ProgramOp program, const SymbolTable &symbols, gpu::GPUModuleOp module)
+      : program(program), symbols(symbols), module(module), library(module) {}
+  LogicalResult emit(step::EntryOp entry);
+
+private:
+  step::ProgramOp program;
+  const SymbolTable &symbols;
+  gpu::GPUModuleOp module;
+  KernelLibrary library;
+  llvm::StringMap<func::FuncOp> phases; ///< by PhaseKey::text
+  llvm::StringMap<unsigned> names;
+
+  FailureOr<func::FuncOp> phaseFunction(step::PhaseOp phase, const PhaseKey &key);
+  LogicalResult emitTasks(PhaseEmitter &e);
+};
+
+/// if (block < tasks) { prologue; for (t = block; t < tasks; t += blocks) body(t); }
+LogicalResult EntryEmitter::emitTasks(PhaseEmitter &e) {
+  BlockBuilder &k = e.k;
+  OpBuilder &b = k.builder();
+  const int64_t columns = e.phase.getCols();
+  const bool byRow = e.phase.getByRow();
+  Value tasks = byRow ? k.mul(e.liveRows, columns) : k.c(columns);
+  Value block = k.block(), blocks = k.blocks();
+  LogicalResult result = success();
+  k.ifThen(k.lt(block, tasks), [&] {
+    if (!e.phase.getPrologue().empty()) {
+      e.inPrologue = true;
+      e.column = k.c(0);
+      e.firstTask = k.eq(block, k.c(0));
+      result = e.emitBlock(e.phase.getPrologue().front());
+      e.inPrologue = false;
+    }
+    auto loop = scf::ForOp::create(b, k.location(), block, tasks, blocks);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(loop.getBody()->getTerminator());
+    Value task = loop.getInductionVar();
+    e.row = byRow ? k.div(task, columns) : Value();
+    e.column = byRow ? k.rem(task, columns) : task;
+    if (succeeded(result))
+      result = e.emitBlock(e.phase.getBody().front());
+  });
+  return result;
+}
+
+FailureOr<func::FuncOp> EntryEmitter::phaseFunction(step::PhaseOp phase, const PhaseKey &key) {
+  func::FuncOp &function = phases[key.text];
+  if (function)
+    return function;
+  SmallVector<Type> types = phaseParameters(program->getContext(), key);
+  function = library.declare(phaseFunctionName(phase.getName(), names), types);
+  // Distinct buffers, caches and weights do not overlap while they are live.
+  for (unsigned i = 4; i < types.size(); ++i)
+    function.setArgAttr(i, "llvm.noalias", UnitAttr::get(program->getContext()));
+  OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
+  BlockBuilder k(builder, phase.getLoc());
+  PhaseEmitter e(k, library, phase);
+  e.bind(function.getArguments(), key, symbols);
+  if (failed(emitTasks(e)))
+    return failure();
+  func::ReturnOp::create(builder, phase.getLoc());
+  return function;
+}
+
+/// Where a phase's private buffers lie is part of what its code depends on: behind them is what room() gives.
+std::string howOf(step::PhaseOp phase) {
+  return roomBytes(phase) > 0 ? "room behind " + std::to_string(privateBytes(phase)) + " " : "";
+}
+
+LogicalResult EntryEmitter::emit(step::EntryOp entry) {
+  MLIRContext *context = program->getContext();
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  LLVM::GlobalOp::create(builder, entry.getLoc(), LLVM::LLVMArrayType::get(builder.getI8Type(), 0),
+                         /*isConstant=*/false, LLVM::Linkage::External, kSharedMemory, Attribute(),
+                         /*alignment=*/128, /*addrSpace=*/3);
+  Type pointer = LLVM::LLVMPointerType::get(context);
+  auto kernel = gpu::GPUFuncOp::create(builder, entry.getLoc(), module.getName(), builder.getFunctionType({pointer}, {}));
+  kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), builder.getUnitAttr());
+  kernel->setAttr("nvvm.maxntid", builder.getDenseI32ArrayAttr({static_cast<int32_t>(kThreads)}));
+  builder.setInsertionPointToStart(&kernel.getBody().front());
+  BlockBuilder k(builder, entry.getLoc());
+  Value gmStep = kernel.getArgument(0);
+  EntryScope scope(k, gmStep);
+  Value scratch = blockScratch(k, gmStep, program), shared = k.shared(kSharedFixed);
+  int64_t index = 0;
+  for (Operation &op : entry.getBody().front()) {
+    if (auto phase = dyn_cast<step::PhaseOp>(op)) {
+      PhaseKey key = phaseKey(phase, const_cast<SymbolTable &>(symbols), howOf(phase));
+      FailureOr<func::FuncOp> target = phaseFunction(phase, key);
+      if (failed(target))
+        return failure();
+      Value priv = privateBytes(phase) <= kMostPrivate ? shared : scratch;
+      func::CallOp::create(builder, op.getLoc(), *target, scope.phaseArguments(phase, key, index++, symbols, priv));
+    } else if (isa<step::BarrierOp>(op)) {
+      func::CallOp::create(builder, op.getLoc(), library.gridBarrier(),
+                           ValueRange{k.at(scope.counters, (index - 1) * 64)});
+    }
+  }
+  gpu::ReturnOp::create(builder, entry.getLoc());
+  return success();
+}
+
+} // namespace
+} // namespace cuda
+
+LogicalResult emitCuda(step::ProgramOp program, ModuleOp dst) {
+  if (failed(kernel::checkPlanned(program, "the CUDA emitter")))
+    return failure();
+  SymbolTable symbols(program);
+  OpBuilder builder = OpBuilder::atBlockEnd(dst.getBody());
+  for (auto entry : program.getBody().getOps<step::EntryOp>()) {
+    auto module = gpu::GPUModuleOp::create(builder, entry.getLoc(), ("gm_" + entry.getSymName()).str());
+    if (failed(cuda::EntryEmitter(program, symbols, module).emit(entry)))
+      return failure();
+  }
+  return success();
+}
+
+int64_t cudaArenaBytes(step::ProgramOp program) { return roundUp(program.getArenaBytes().value_or(0), kAlign); }
+
+int64_t cudaScratchBytes(step::ProgramOp program) {
+  int64_t room = 0;
+  program.walk([&](step::PhaseOp phase) {
+    if (const int64_t bytes = cuda::roomBytes(phase); bytes > cuda::kMostRoom)
+      room = std::max(room, bytes);
+  });
+  return roundUp(program.getScratchBytes().value_or(0), kAlign) + roundUp(room, kAlign);
+}
+
+int64_t cudaSharedBytes(step::ProgramOp program) {
+  int64_t most = 0;
+  program.walk([&](step::PhaseOp phase) {
+    const int64_t room = cuda::roomBytes(phase), mine = cuda::privateBytes(phase);
+    most = std::max(most, (room <= cuda::kMostRoom ? room : 0) + (mine <= cuda::kMostPrivate ? mine : 0));
+  });
+  return cuda::kSharedFixed + roundUp(most, kAlign);
+}
+
+} // namespace gemmac
