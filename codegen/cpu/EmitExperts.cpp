@@ -174,7 +174,7 @@ void ExpertPhase::finish(Value from, Value tile, Value count) {
     e.row = k.div(pair, shape.slots);
     e.column = k.add(k.mul(k.rem(pair, shape.slots), shape.tiles), tile);
     if (own) { // the task's own row: it may as well lie where the sums are
-      e.buffers[dst] = sum;
+      e.place(dst, sum);
     } else {
       Value out = e.rowOf(e.view(dst), e.row);
       k.forLanes(shape.tile, [&](Lanes lanes) { k.storeLanes(k.loadLanes(sum, lanes), out, lanes); });

@@ -1,6 +1,7 @@
 // step.pack: activations in the form that the products read (dialect/step/Layout.h).
 #include "codegen/cpu/AmxTiles.h"
 #include "codegen/cpu/PhaseEmitter.h"
+#include "codegen/kernel/ActTiles.h"
 #include "dialect/step/Layout.h"
 #include "dialect/step/StepAccess.h"
 #include "dialect/step/Verify.h"
@@ -116,12 +117,8 @@ void packTiles(KernelBuilder &k, Value out, Value row, Value in, int64_t columns
 /// Inputs [column * width, ..) of a row of k inputs -> their tiles. `in`: the first of them.
 static void packTilesOf(KernelBuilder &k, Value out, Value row, Value in, Value column, int64_t width,
                         int64_t inputs, int64_t rows) {
-  Value group = k.div(row, kTileRowGroup), within = k.mul(k.rem(row, kTileRowGroup), kTileBytes / kTileRows);
   for (int64_t i = 0; i < width; i += kTileK) {
-    Value first = k.add(k.mul(column, width), i), inBlock = k.rem(first, kTileBlockK);
-    Value block = k.sub(first, inBlock), columns = k.mins(k.c(kTileBlockK), k.sub(k.c(inputs), block));
-    Value to = k.add(k.mul(block, rows * 2), k.mul(group, k.mul(columns, kTileRowGroup * 2)));
-    to = k.add(k.add(to, k.mul(inBlock, 2 * kTileBytes / kTileK)), within);
+    Value to = actTileLine(k, row, k.add(k.mul(column, width), i), inputs, rows);
     auto half = [&](int64_t at) { return k.load(k.vec(k.f32()), k.at(in, (i + at) * 4)); };
     k.store(AmxTiles(k).narrow(half(0), half(kLanes)), k.at(out, to), 64);
   }

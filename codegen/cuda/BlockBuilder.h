@@ -1,5 +1,6 @@
 // A KernelBuilder for code that the threads of a block run together (SIMT): every operation is done by each
-// thread, and what is uniform over the block must be written so. Values named "uniform" are equal in all threads.
+// thread, and what is uniform over the block must be written so. Values named "uniform" are equal in all
+// threads.
 #pragma once
 
 #include "codegen/kernel/KernelBuilder.h"
@@ -34,7 +35,8 @@ public:
   /// The sum, or the largest, of all lanes' x, in every lane: halves are put together.
   Value warpSum(Value x);
   Value warpMax(Value x);
-  /// The same over all threads of the block, f32: of the warps' in their order. Synchronises before and after.
+  /// The same over all threads of the block, f32: of the warps' in their order. Synchronises before and
+  /// after.
   Value blockSum(Value x);
   Value blockMax(Value x);
 

@@ -1,6 +1,6 @@
-// Attention of one query head for each row, gemma4.md (19): whole (step.attention) or in three phases (qk, softmax,
-// pv). Two passes: all scores, of blocks of 16 positions by warps, then the exact softmax and its product with V, of
-// whose positions the threads that have the same column take every n-th.
+// Attention of one query head for each row, gemma4.md (19): whole (step.attention) or in three phases (qk,
+// softmax, pv). Two passes: all scores, of blocks of 16 positions by warps, then the exact softmax and its
+// product with V, of whose positions the threads that have the same column take every n-th.
 #include "codegen/cuda/PhaseEmitter.h"
 #include "codegen/kernel/Math.h"
 #include "dialect/step/Layout.h"
@@ -76,19 +76,20 @@ SmallVector<Value> HeadView::dots(Value q, Value base) {
 SmallVector<Value> HeadView::dotsQ8(Value q, Value base) {
   Type f32s = k.vec(k.f32(), 4);
   Value quarter = k.rem(k.lane(), 4);
-  Value sums = k.loop(k.div(k.lane(), 4), k.c(dim / 4), 8, ValueRange{k.cf(f32s, 0)}, [&](Value line, ValueRange now) {
-    Value at = k.add(k.mul(line, 64), k.mul(quarter, 16));
-    Value words = k.load(k.vec(k.i32(), 4), k.at(base, at), 16), sum = k.cf(f32s, 0);
-    for (int64_t i = 0; i < 4; ++i) {
-      Value x = k.sitofp(k.sar(i == 3 ? words : k.shl(words, 24 - 8 * i), 24), f32s);
-      Value one = k.load(k.f32(), k.at(q, k.mul(k.add(k.mul(line, 4), i), 4)));
-      sum = k.fma(x, k.splat(one, 4), sum);
-    }
-    Value group = k.div(line, kScaleGroup / 4);
-    Value from = k.add(k.add(k.mul(group, kLanes * 2), k.mul(quarter, 8)), dim * kLanes);
-    Value scales = k.extf(k.load(k.vec(k.f16(), 4), k.at(base, from), 8), f32s);
-    return SmallVector<Value>{k.fma(sum, scales, now[0])};
-  })[0];
+  Value sums =
+      k.loop(k.div(k.lane(), 4), k.c(dim / 4), 8, ValueRange{k.cf(f32s, 0)}, [&](Value line, ValueRange now) {
+        Value at = k.add(k.mul(line, 64), k.mul(quarter, 16));
+        Value words = k.load(k.vec(k.i32(), 4), k.at(base, at), 16), sum = k.cf(f32s, 0);
+        for (int64_t i = 0; i < 4; ++i) {
+          Value x = k.sitofp(k.sar(i == 3 ? words : k.shl(words, 24 - 8 * i), 24), f32s);
+          Value one = k.load(k.f32(), k.at(q, k.mul(k.add(k.mul(line, 4), i), 4)));
+          sum = k.fma(x, k.splat(one, 4), sum);
+        }
+        Value group = k.div(line, kScaleGroup / 4);
+        Value from = k.add(k.add(k.mul(group, kLanes * 2), k.mul(quarter, 8)), dim * kLanes);
+        Value scales = k.extf(k.load(k.vec(k.f16(), 4), k.at(base, from), 8), f32s);
+        return SmallVector<Value>{k.fma(sum, scales, now[0])};
+      })[0];
   return {sums};
 }
 
@@ -144,7 +145,8 @@ void HeadView::accumulate(Value weights, Value origin, Value divisor, Value out)
   if (parts == 1)
     return k.forThreads(k.c(dim), [&](Value d) { write(d, sum(d, k.c(0))); });
   auto partAt = [&](Value cell) { return k.at(k.shared(kReductionBytes), k.mul(cell, 4)); };
-  k.forThreads(dim * parts, [&](Value cell) { k.store(sum(k.rem(cell, dim), k.div(cell, dim)), partAt(cell)); });
+  k.forThreads(dim * parts,
+               [&](Value cell) { k.store(sum(k.rem(cell, dim), k.div(cell, dim)), partAt(cell)); });
   k.sync();
   k.forThreads(k.c(dim), [&](Value d) {
     Value all = k.load(k.f32(), partAt(d));
@@ -163,7 +165,8 @@ Value headOf(PhaseEmitter &e, const View &v, Value row, int64_t width) {
 
 int64_t scoreBytes(step::AttentionOp op) {
   auto program = op->getParentOfType<step::ProgramOp>();
-  const auto context = static_cast<int64_t>(program.getContext()), window = static_cast<int64_t>(op.getWindow());
+  const auto context = static_cast<int64_t>(program.getContext()),
+             window = static_cast<int64_t>(op.getWindow());
   const int64_t seen = window > 0 ? std::min(window, context) : context;
   // A window that starts in the middle of a block is seen in one block more.
   return (roundUp(seen - 1, kLanes) + 2 * kLanes) * 4;
@@ -179,16 +182,19 @@ void emitOp(PhaseEmitter &e, step::AttentionOp op) {
     Value q = headOf(e, from, row, head.dim), out = headOf(e, to, row, head.dim);
     Value origin = k.mul(head.firstBlock, kLanes), blocks = k.sub(head.endBlock, head.firstBlock);
     k.forWarps(blocks, [&](Value b) {
-      head.scores(q, k.add(head.firstBlock, b), op.getScale().convertToDouble(), k.at(scores, k.mul(b, kLanes * 4)));
+      head.scores(q, k.add(head.firstBlock, b), op.getScale().convertToDouble(),
+                  k.at(scores, k.mul(b, kLanes * 4)));
     });
     k.sync();
     Value count = k.mul(blocks, kLanes);
     auto each = [&](double start, function_ref<Value(Value, Value)> f) {
-      return k.loop(k.thread(), count, kThreads, ValueRange{k.cf(k.f32(), start)}, [&](Value i, ValueRange now) {
-        return SmallVector<Value>{f(k.at(scores, k.mul(i, 4)), now[0])};
-      })[0];
+      return k.loop(k.thread(), count, kThreads, ValueRange{k.cf(k.f32(), start)},
+                    [&](Value i, ValueRange now) {
+                      return SmallVector<Value>{f(k.at(scores, k.mul(i, 4)), now[0])};
+                    })[0];
     };
-    Value top = k.blockMax(each(lowest(), [&](Value at, Value now) { return k.fmax(k.load(k.f32(), at), now); }));
+    Value top =
+        k.blockMax(each(lowest(), [&](Value at, Value now) { return k.fmax(k.load(k.f32(), at), now); }));
     Value total = k.blockSum(each(0, [&](Value at, Value now) {
       Value p = emitExp(k, k.fsub(k.load(k.f32(), at), top));
       k.store(p, at);

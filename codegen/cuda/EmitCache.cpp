@@ -53,7 +53,8 @@ void CacheWriter::cell(Value row, Value column) {
   }
   // Pairs: of inputs in K, of positions in V.
   if (isKey) {
-    Value at = k.add(k.mul(k.div(d, 2), kLanes * 4), k.add(k.mul(k.rem(slot, kLanes), 4), k.mul(k.rem(d, 2), 2)));
+    Value at =
+        k.add(k.mul(k.div(d, 2), kLanes * 4), k.add(k.mul(k.rem(slot, kLanes), 4), k.mul(k.rem(d, 2), 2)));
     return k.store(k.toBF16(x), k.at(base, at));
   }
   // Tensor cores multiply rows that nobody sees by zero, so that V must be finite. What made it infinite, or
@@ -71,7 +72,8 @@ void CacheWriter::cell(Value row, Value column) {
 void CacheWriter::group(Value row, Value index) {
   constexpr double kLargestF16 = 65504;
   Value zero = k.cf(k.f32(), 0), groups = k.c(dim / kScaleGroup);
-  Value head = k.div(index, groups), g = k.rem(index, groups), slot = slotOf(row), base = headBase(head, slot);
+  Value head = k.div(index, groups), g = k.rem(index, groups), slot = slotOf(row),
+        base = headBase(head, slot);
   Value d = k.add(k.mul(g, kScaleGroup), k.lane());
   Value x = k.load(k.f32(), k.at(e.rowOf(from, row), k.mul(k.add(k.mul(head, dim), d), 4)));
   Value wanted = k.fdiv(k.warpMax(k.fabs(x)), k.cf(k.f32(), 127));
@@ -90,9 +92,8 @@ void CacheWriter::group(Value row, Value index) {
                    : k.add(k.mul(slot, dim), d);
   k.store(q, k.at(base, at));
   Value number = isKey ? k.add(k.mul(g, kLanes), lane) : k.add(k.mul(slot, dim / kScaleGroup), g);
-  k.ifThen(k.eq(k.lane(), k.c(0)), [&] {
-    k.store(half, k.at(base, k.add(k.mul(number, 2), isKey ? dim * kLanes : slots * dim)));
-  });
+  k.ifThen(k.eq(k.lane(), k.c(0)),
+           [&] { k.store(half, k.at(base, k.add(k.mul(number, 2), isKey ? dim * kLanes : slots * dim))); });
 }
 
 void CacheWriter::write() {

@@ -57,9 +57,8 @@ void emitOp(PhaseEmitter &e, step::ScaleByOp op) {
 
 void emitOp(PhaseEmitter &e, step::SoftcapOp op) {
   Value cap = e.k.cf(e.k.f32(), op.getCap().convertToDouble());
-  mapCells(e, op.getDst(), {op.getSrc()}, [&](ArrayRef<Value> x, Value) {
-    return e.k.fmul(cap, emitTanh(e.k, e.k.fdiv(x[0], cap)));
-  });
+  mapCells(e, op.getDst(), {op.getSrc()},
+           [&](ArrayRef<Value> x, Value) { return e.k.fmul(cap, emitTanh(e.k, e.k.fdiv(x[0], cap))); });
 }
 
 void emitOp(PhaseEmitter &e, step::PublishOp op) {

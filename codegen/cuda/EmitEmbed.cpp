@@ -43,7 +43,8 @@ void emitOp(PhaseEmitter &e, step::EmbedOp op) {
   auto token = [&](Value row) { return k.sext(e.tokenOf(row), k.i64()); };
   if (rowBlocks(format).elements > 0) // a thread decodes 16 elements
     return e.forCells(to.width / kLanes, [&](Value row, Value cell) {
-      Value first = k.mul(cell, kLanes), base = k.at(w.base, k.mul(token(row), rowStrideBytes(format, w.op.getK())));
+      Value first = k.mul(cell, kLanes),
+            base = k.at(w.base, k.mul(token(row), rowStrideBytes(format, w.op.getK())));
       Value x = k.fmul(decodeRowBlocks(k, format, base, first), k.splat(scale));
       k.store(x, k.at(e.rowOf(to, row), k.mul(first, 4)));
     });

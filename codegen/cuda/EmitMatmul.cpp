@@ -1,7 +1,7 @@
-// step.matmul, step.expert_matmul: a task's rows of a weight (a few panels) times all rows of activations. The
-// warps of the block take panels; where those are fewer than warps, several share a panel, each with every n-th
-// superblock, and their sums are added in order. So the additions behind one element depend on the weight's
-// shape only.
+// step.matmul, step.expert_matmul: a task's rows of a weight (a few panels) times all rows of activations.
+// The warps of the block take panels; where those are fewer than warps, several share a panel, each with
+// every n-th superblock, and their sums are added in order. So the additions behind one element depend on the
+// weight's shape only.
 #include "codegen/cuda/PanelLines.h"
 #include "codegen/cuda/PhaseEmitter.h"
 
@@ -44,7 +44,8 @@ Value Product::partialAt(Value part, Value row, Value column) {
   return k.at(k.shared(kReductionBytes), k.mul(k.add(cell, column), 4));
 }
 
-/// Rows [first, first + atOnce) with the superblocks that item / panels, of parts, has of panel item % panels.
+/// Rows [first, first + atOnce) with the superblocks that item / panels, of parts, has of panel item %
+/// panels.
 void Product::multiply(PanelLines &lines, Value first, Value item) {
   Value panel = k.rem(item, shape.panels), part = k.div(item, shape.panels);
   Value base = k.at(weights, k.mul(panel, panelBytes(shape.format, shape.inputs)));
@@ -104,7 +105,8 @@ void Product::emit() {
 
 } // namespace
 
-func::FuncOp KernelLibrary::matmul(step::Format format, step::Act act, int64_t panels, int64_t inputs, bool single) {
+func::FuncOp KernelLibrary::matmul(step::Format format, step::Act act, int64_t panels, int64_t inputs,
+                                   bool single) {
   std::string name = ("matmul_" + stringifyFormat(format) + (act == step::Act::I8 ? "_i8_" : "_f32_") +
                       Twine(panels * kPanelRows) + "x" + Twine(inputs) + (single ? "_row" : ""))
                          .str();
@@ -114,12 +116,13 @@ func::FuncOp KernelLibrary::matmul(step::Format format, step::Act act, int64_t p
   });
 }
 
-static void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value in, int64_t actLd, Value panels,
-                       Value out, int64_t dstLd, Value rows, bool single) {
+static void callMatmul(PhaseEmitter &e, step::WeightOp weight, step::Act act, Value in, int64_t actLd,
+                       Value panels, Value out, int64_t dstLd, Value rows, bool single) {
   BlockBuilder &k = e.k;
   func::FuncOp kernel = e.library.matmul(weight.getFormat(), act == step::Act::I8 ? act : step::Act::F32,
                                          weight.getTile() / kPanelRows, weight.getK(), single);
-  func::CallOp::create(k.builder(), k.location(), kernel, ValueRange{in, k.c(actLd), panels, out, k.c(dstLd), rows});
+  func::CallOp::create(k.builder(), k.location(), kernel,
+                       ValueRange{in, k.c(actLd), panels, out, k.c(dstLd), rows});
 }
 
 static bool isSingle(PhaseEmitter &e) {
@@ -129,12 +132,14 @@ static bool isSingle(PhaseEmitter &e) {
 
 void emitOp(PhaseEmitter &e, step::MatmulOp op) {
   BlockBuilder &k = e.k;
+  if (op.getFormat() == step::Act::BF16T)
+    return emitTensorMatmul(e, op);
   View to = e.view(op.getDst()), act = e.view(op.getAct());
   WeightView w = e.weight(op.getWeight());
   Value panels = k.at(w.base, k.mul(e.column, taskBytes(w.op)));
   Value first = e.row ? e.row : k.c(0);
-  callMatmul(e, w.op, op.getFormat(), e.rowOf(act, first), act.ld, panels, e.rowOf(to, first), to.ld, e.rows(),
-             isSingle(e));
+  callMatmul(e, w.op, op.getFormat(), e.rowOf(act, first), act.ld, panels, e.rowOf(to, first), to.ld,
+             e.rows(), isSingle(e));
 }
 
 void emitOp(PhaseEmitter &e, step::ExpertMatmulOp op) {
@@ -149,8 +154,8 @@ void emitOp(PhaseEmitter &e, step::ExpertMatmulOp op) {
       in = k.at(in, k.mul(slot, act.width / op.getSlots() * (op.getFormat() == step::Act::I8 ? 1 : 4)));
     Value index = k.sext(k.load(k.i32(), k.at(e.rowOf(indices, row), k.mul(slot, 4))), k.i64());
     Value expert = k.at(w.base, k.mul(index, matrixBytes(w.op.getFormat(), w.op.getN(), w.op.getK())));
-    callMatmul(e, w.op, op.getFormat(), in, act.ld, k.at(expert, k.mul(tile, taskBytes(w.op))), e.rowOf(to, row),
-               to.ld, k.c(1), /*single=*/true);
+    callMatmul(e, w.op, op.getFormat(), in, act.ld, k.at(expert, k.mul(tile, taskBytes(w.op))),
+               e.rowOf(to, row), to.ld, k.c(1), /*single=*/true);
   });
 }
 

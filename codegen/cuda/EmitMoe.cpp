@@ -76,10 +76,11 @@ void emitOp(PhaseEmitter &e, step::CombineOp op) {
   View to = e.view(op.getDst()), from = e.view(op.getSrc()), weights = e.view(op.getWeights());
   e.forCells(to.width, [&](Value row, Value column) {
     Value in = e.rowOf(from, row), w = e.rowOf(weights, row), at = k.mul(column, 4);
-    Value total = k.loop(k.c(0), k.c(weights.width), 1, ValueRange{k.cf(k.f32(), 0)}, [&](Value s, ValueRange now) {
-      Value y = k.load(k.f32(), k.at(k.at(in, k.mul(s, to.width * 4)), at));
-      return SmallVector<Value>{k.fma(k.load(k.f32(), k.at(w, k.mul(s, 4))), y, now[0])};
-    })[0];
+    Value total =
+        k.loop(k.c(0), k.c(weights.width), 1, ValueRange{k.cf(k.f32(), 0)}, [&](Value s, ValueRange now) {
+          Value y = k.load(k.f32(), k.at(k.at(in, k.mul(s, to.width * 4)), at));
+          return SmallVector<Value>{k.fma(k.load(k.f32(), k.at(w, k.mul(s, 4))), y, now[0])};
+        })[0];
     k.store(total, k.at(e.rowOf(to, row), at));
   });
 }

@@ -48,9 +48,9 @@ struct Norm {
   }
   void byBlock(Value in, Value out) {
     const int64_t group = op.getGroup();
-    Value squares = k.loop(k.thread(), k.c(group), kThreads, ValueRange{k.cf(k.f32(), 0)}, [&](Value i, ValueRange now) {
-      return SmallVector<Value>{addSquare(in, i, now[0])};
-    })[0];
+    Value squares =
+        k.loop(k.thread(), k.c(group), kThreads, ValueRange{k.cf(k.f32(), 0)},
+               [&](Value i, ValueRange now) { return SmallVector<Value>{addSquare(in, i, now[0])}; })[0];
     Value factor = inverse(k.blockSum(squares));
     k.forThreads(k.c(group), [&](Value i) { write(in, out, i, factor); });
   }
@@ -67,9 +67,8 @@ void emitOp(PhaseEmitter &e, step::NormOp op) {
     f(k.at(e.rowOf(from, row), offset), k.at(e.rowOf(to, row), offset));
   };
   if (group <= kWarpGroup)
-    return e.forWarpItems(groups, [&](Value row, Value g) {
-      on(row, g, [&](Value in, Value out) { norm.byWarp(in, out); });
-    });
+    return e.forWarpItems(
+        groups, [&](Value row, Value g) { on(row, g, [&](Value in, Value out) { norm.byWarp(in, out); }); });
   e.forRows([&](Value row) {
     k.loop(0, groups, 1, [&](Value g) { on(row, g, [&](Value in, Value out) { norm.byBlock(in, out); }); });
   });
@@ -82,9 +81,8 @@ void emitOp(PhaseEmitter &e, step::SoftmaxOp op) {
   e.forRows([&](Value row) {
     Value in = e.rowOf(from, row), out = e.rowOf(to, row), columns = k.c(to.width);
     auto each = [&](double start, function_ref<Value(Value, Value)> f) {
-      return k.loop(k.thread(), columns, kThreads, ValueRange{k.cf(k.f32(), start)}, [&](Value i, ValueRange now) {
-        return SmallVector<Value>{f(k.mul(i, 4), now[0])};
-      })[0];
+      return k.loop(k.thread(), columns, kThreads, ValueRange{k.cf(k.f32(), start)},
+                    [&](Value i, ValueRange now) { return SmallVector<Value>{f(k.mul(i, 4), now[0])}; })[0];
     };
     Value top = k.blockMax(
         each(lowest, [&](Value at, Value now) { return k.fmax(k.load(k.f32(), k.at(in, at)), now); }));

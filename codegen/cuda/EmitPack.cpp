@@ -1,15 +1,17 @@
 // step.pack, step.pack_tile: activations in the form that the products read (dialect/step/Layout.h).
 #include "codegen/cuda/PhaseEmitter.h"
+#include "codegen/kernel/ActTiles.h"
 #include "dialect/step/Layout.h"
 #include "dialect/step/StepAccess.h"
+#include "dialect/step/Verify.h"
 
 using namespace mlir;
 
 namespace gemmac::cuda {
 
 /// 32 inputs, one for each lane, -> group `index` of a packed vector of `inputs` inputs at `out`:
-/// q = round(x / scale), scale = max|x| / 127. Rounds by adding 1.5 * 2^23, which leaves the integer in the low
-/// bits: what is not a number stays harmless.
+/// q = round(x / scale), scale = max|x| / 127. Rounds by adding 1.5 * 2^23, which leaves the integer in the
+/// low bits: what is not a number stays harmless.
 static void packGroup(BlockBuilder &k, Value out, Value index, Value x, int64_t inputs) {
   Value zero = k.cf(k.f32(), 0), top = k.warpMax(k.fabs(x));
   Value some = k.fcmp(arith::CmpFPredicate::OGT, top, zero);
@@ -23,11 +25,24 @@ static void packGroup(BlockBuilder &k, Value out, Value index, Value x, int64_t 
   });
 }
 
+/// The same as bf16, in the tiles of a buffer of `rows` rows: inputs [first, first + 32) of `row`.
+static void packLine(BlockBuilder &k, Value out, Value row, Value first, Value x, int64_t inputs,
+                     int64_t rows) {
+  Value line = actTileLine(k, row, first, inputs, rows);
+  k.store(k.toBF16(x), k.at(out, k.add(line, k.mul(k.lane(), 2))));
+}
+
 void emitOp(PhaseEmitter &e, step::PackTileOp op) {
   BlockBuilder &k = e.k;
   View to = e.view(op.getDst()), from = e.view(op.getSrc());
   const step::Place place = step::placeOf(op);
   const int64_t width = from.width, inputs = width * (place.end - place.begin);
+  if (op.getAct() == step::Act::BF16T)
+    return e.forWarpItems(width / kTileK, [&](Value row, Value g) {
+      Value first = k.add(k.mul(e.column, width), k.mul(g, kTileK));
+      Value x = k.load(k.f32(), k.at(e.rowOf(from, row), k.mul(k.add(k.mul(g, kTileK), k.lane()), 4)));
+      packLine(k, to.base, row, first, x, inputs, step::rowsOf(op.getDst()));
+    });
   e.forWarpItems(width / kScaleGroup, [&](Value row, Value g) {
     Value x = k.load(k.f32(), k.at(e.rowOf(from, row), k.mul(k.add(k.mul(g, kScaleGroup), k.lane()), 4)));
     packGroup(k, e.rowOf(to, row), k.add(k.mul(e.column, width / kScaleGroup), g), x, inputs);
@@ -46,6 +61,12 @@ void emitOp(PhaseEmitter &e, step::PackOp op) {
   View to = e.view(op.getDst()), from = e.view(op.getSrc());
   const int64_t vectors = op.getGroups(), columns = from.width / vectors, packed = to.width / vectors;
   auto source = [&](Value row, Value vector) { return k.at(e.rowOf(from, row), k.mul(vector, columns * 4)); };
+  if (op.getAct() == step::Act::BF16T)
+    return e.forWarpItems(paddedK(columns) / kTileK, [&](Value row, Value g) {
+      Value first = k.mul(g, kTileK);
+      Value x = loadOrZero(k, e.rowOf(from, row), k.add(first, k.lane()), columns);
+      packLine(k, to.base, row, first, x, columns, step::rowsOf(op.getDst()));
+    });
   if (op.getAct() == step::Act::I8) {
     const int64_t groups = paddedK(columns) / kScaleGroup;
     return e.forWarpItems(vectors * groups, [&](Value row, Value item) {

@@ -40,6 +40,7 @@ private:
   void placeOf(Operation &op, StringRef name);
   void shuffle(gpu::ShuffleOp op);
   LogicalResult intrinsic(LLVM::CallIntrinsicOp op);
+  void tensorProduct(LLVM::CallIntrinsicOp op);
   void shared(LLVM::AddressOfOp op);
   func::FuncOp kernelFunction(gpu::GPUFuncOp kernel);
   void entry(func::FuncOp kernel, int64_t shared);
@@ -78,6 +79,22 @@ void ThreadLowering::shuffle(gpu::ShuffleOp op) {
   op.erase();
 }
 
+/// The operands go through memory: 4 words of A, 2 of B, 4 f32 of C, in whose place come those of D.
+void ThreadLowering::tensorProduct(LLVM::CallIntrinsicOp op) {
+  auto function = op->getParentOfType<FunctionOpInterface>();
+  OpBuilder top = OpBuilder::atBlockBegin(&function.getFunctionBody().front());
+  Value count = arith::ConstantOp::create(top, op.getLoc(), top.getI64IntegerAttr(10));
+  Value memory = LLVM::AllocaOp::create(top, op.getLoc(), pointer(), i32(), count, 16);
+  kernel::KernelBuilder k(b, op.getLoc());
+  for (auto [i, x] : llvm::enumerate(op.getArgs()))
+    k.store(x, k.at(memory, static_cast<int64_t>(4 * i)));
+  call(op.getLoc(), "gm_emu_mma_bf16", {memory}, {});
+  Value made = LLVM::PoisonOp::create(b, op.getLoc(), op.getResult(0).getType());
+  for (int64_t i = 0; i < 4; ++i)
+    made = LLVM::InsertValueOp::create(b, op.getLoc(), made, k.load(k.f32(), k.at(memory, 24 + 4 * i)), i);
+  op.getResult(0).replaceAllUsesWith(made);
+}
+
 LogicalResult ThreadLowering::intrinsic(LLVM::CallIntrinsicOp op) {
   if (op.getIntrin() == "llvm.nvvm.nanosleep") {
     call(op.getLoc(), "gm_emu_pause", {}, {});
@@ -89,6 +106,8 @@ LogicalResult ThreadLowering::intrinsic(LLVM::CallIntrinsicOp op) {
       sum = k.add(sum, k.mul(part(op.getArgs()[0]), part(op.getArgs()[1])));
     }
     op.getResult(0).replaceAllUsesWith(sum);
+  } else if (op.getIntrin() == "llvm.nvvm.mma.m16n8k16.row.col.bf16") {
+    tensorProduct(op);
   } else if (op.getIntrin().starts_with("llvm.nvvm.")) {
     return op.emitOpError("has no definition for the CPU");
   } else {
@@ -145,7 +164,8 @@ LogicalResult ThreadLowering::rewrite(Operation &op) {
       })
       .Default([](Operation *o) -> LogicalResult {
         StringRef dialect = o->getDialect() ? o->getDialect()->getNamespace() : "";
-        if ((dialect == "gpu" && !isa<gpu::ReturnOp, gpu::GPUFuncOp>(o)) || dialect == "nvvm" || dialect == "nvgpu")
+        if ((dialect == "gpu" && !isa<gpu::ReturnOp, gpu::GPUFuncOp>(o)) || dialect == "nvvm" ||
+            dialect == "nvgpu")
           return o->emitOpError("has no definition for the CPU");
         return success();
       });
@@ -174,9 +194,11 @@ void ThreadLowering::entry(func::FuncOp kernel, int64_t shared) {
   auto function =
       func::FuncOp::create(top, loc, ("gm_entry_" + name).str(), top.getFunctionType({pointer()}, {}));
   b.setInsertionPointToStart(function.addEntryBlock());
-  Value address = UnrealizedConversionCastOp::create(
-                      b, loc, pointer(), func::ConstantOp::create(b, loc, kernel.getFunctionType(), kernel.getName()).getResult())
-                      .getResult(0);
+  Value address =
+      UnrealizedConversionCastOp::create(
+          b, loc, pointer(),
+          func::ConstantOp::create(b, loc, kernel.getFunctionType(), kernel.getName()).getResult())
+          .getResult(0);
   kernel::KernelBuilder k(b, loc);
   call(loc, "gm_emu_run", {address, function.getArgument(0), k.c(kCudaThreads), k.c(shared)}, {});
   func::ReturnOp::create(b, loc);

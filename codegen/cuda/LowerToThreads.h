@@ -1,7 +1,7 @@
 // The gpu.modules of emitCuda as functions for the CPU: a worker is a block, its threads are fibers
 // (runtime/emulate). Nothing else changes - the same loops, barriers, counters and places in memory - so that
-// indexing, masks, order and numerics of the code for GPUs are tested where there is none. Instructions that only
-// GPUs have are replaced by their definitions.
+// indexing, masks, order and numerics of the code for GPUs are tested where there is none. Instructions that
+// only GPUs have are replaced by their definitions.
 #pragma once
 
 #include "mlir/IR/BuiltinOps.h"
@@ -13,8 +13,9 @@ namespace gemmac {
 /// SHA-256 of the printed gpu.modules of `module`, in order: the same on the way to PTX and on this one.
 std::string gpuModulesHash(mlir::ModuleOp module);
 
-/// Replaces each gpu.module @gm_<entry> of `module` by a function gm_entry_<entry>(GmStep *), which runs its kernel
-/// with `shared` bytes of shared memory. Fails, with a diagnostic, on an operation that has no definition here.
+/// Replaces each gpu.module @gm_<entry> of `module` by a function gm_entry_<entry>(GmStep *), which runs its
+/// kernel with `shared` bytes of shared memory. Fails, with a diagnostic, on an operation that has no
+/// definition here.
 mlir::LogicalResult lowerToThreads(mlir::ModuleOp module, int64_t shared);
 
 } // namespace gemmac

@@ -95,7 +95,8 @@ PanelLines::Scales PanelLines::scales(Value superblock, int64_t j) {
 }
 
 /// Codes x f32: sums of codes less their bias, then the scale.
-void PanelLines::dequantized(Value superblock, ArrayRef<Value> act, Value index, SmallVectorImpl<Value> &acc) {
+void PanelLines::dequantized(Value superblock, ArrayRef<Value> act, Value index,
+                             SmallVectorImpl<Value> &acc) {
   Type f32s = k.vec(k.f32(), kLaneRows);
   const int64_t perWordGroup = codes->bits == 8 ? 4 : 8, rounds = codes->bits == 8 ? 2 : 1;
   for (int64_t j = 0; j < rounds; ++j) {
@@ -152,7 +153,8 @@ void PanelLines::integers(Value superblock, ArrayRef<Value> act, Value index, in
         Value dot = codes->bias ? k.mul(sum, -codes->bias) : zero;
         for (auto [w, word] : llvm::enumerate(words))
           dot = dot4(k, k.extract(word, row), x[w], dot);
-        dots = LLVM::InsertElementOp::create(k.builder(), k.location(), i32s, dots, dot, k.cint(k.i32(), row));
+        dots =
+            LLVM::InsertElementOp::create(k.builder(), k.location(), i32s, dots, dot, k.cint(k.i32(), row));
       }
       Value group = k.div(first, kScaleGroup);
       Value actScale = k.load(k.f32(), k.at(act[r], k.add(k.mul(group, 4), actScaleOffset(inputs))));

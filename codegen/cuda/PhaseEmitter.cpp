@@ -63,8 +63,8 @@ Value PhaseEmitter::room(int64_t bytes) {
 
 /// Ops that do each cell by itself: a thread finds again what it wrote to the same cells.
 static bool isCellwise(Operation &op) {
-  return isa<step::AddOp, step::MulOp, step::GeluOp, step::CopyOp, step::ScaleOp, step::ScaleByOp, step::SoftcapOp>(
-      op);
+  return isa<step::AddOp, step::MulOp, step::GeluOp, step::CopyOp, step::ScaleOp, step::ScaleByOp,
+             step::SoftcapOp>(op);
 }
 
 static Value bufferOf(Value operand) {
@@ -72,8 +72,8 @@ static Value bufferOf(Value operand) {
   return tile ? tile.getBuffer() : operand;
 }
 
-/// Whether `next` may follow `done` (cellwise ops since the last barrier) without one: it finds what they wrote
-/// in the cells where they wrote it.
+/// Whether `next` may follow `done` (cellwise ops since the last barrier) without one: it finds what they
+/// wrote in the cells where they wrote it.
 static bool staysInCells(Operation &next, ArrayRef<Operation *> done) {
   if (!isCellwise(next))
     return false;
@@ -83,7 +83,8 @@ static bool staysInCells(Operation &next, ArrayRef<Operation *> done) {
         if (bufferOf(operand) == bufferOf(other) && operand != other)
           return false;
   auto width = [](Operation &op) { return cast<MemRefType>(op.getOperand(0).getType()).getShape()[1]; };
-  return llvm::all_of(done, [&](Operation *before) { return isCellwise(*before) && width(*before) == width(next); });
+  return llvm::all_of(
+      done, [&](Operation *before) { return isCellwise(*before) && width(*before) == width(next); });
 }
 
 LogicalResult PhaseEmitter::emitBlock(Block &block) {
@@ -121,10 +122,11 @@ static LogicalResult emitCase(PhaseEmitter &e, step::CaseOp op) {
 LogicalResult PhaseEmitter::emitOp(Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<step::CaseOp>([&](auto o) { return emitCase(*this, o); })
-      .Case<step::AddOp, step::MulOp, step::GeluOp, step::CopyOp, step::ScaleOp, step::ScaleByOp, step::SoftcapOp,
-            step::PublishOp, step::TakeRowOp, step::NormOp, step::SoftmaxOp, step::RopeTableOp, step::RopeOp,
-            step::CacheWriteOp, step::AttentionOp, step::QkOp, step::PvOp, step::EmbedOp, step::TopKOp,
-            step::CombineOp, step::ExpertMatmulOp, step::PackOp, step::PackTileOp, step::MatmulOp>([&](auto o) {
+      .Case<step::AddOp, step::MulOp, step::GeluOp, step::CopyOp, step::ScaleOp, step::ScaleByOp,
+            step::SoftcapOp, step::PublishOp, step::TakeRowOp, step::NormOp, step::SoftmaxOp,
+            step::RopeTableOp, step::RopeOp, step::CacheWriteOp, step::AttentionOp, step::QkOp, step::PvOp,
+            step::EmbedOp, step::TopKOp, step::CombineOp, step::ExpertMatmulOp, step::PackOp,
+            step::PackTileOp, step::MatmulOp>([&](auto o) {
         cuda::emitOp(*this, o);
         return success();
       })

@@ -25,8 +25,8 @@ class KernelLibrary {
 public:
   explicit KernelLibrary(mlir::gpu::GPUModuleOp module) : module(module) {}
 
-  /// Rows x 16 panels product of `inputs` inputs by a block: (act, act row bytes, weights, dst, dst row bytes,
-  /// rows). `act` is F32 for bf16 activations too: they are f32 in memory. `single`: of one row.
+  /// Rows x 16 panels product of `inputs` inputs by a block: (act, act row bytes, weights, dst, dst row
+  /// bytes, rows). `act` is F32 for bf16 activations too: they are f32 in memory. `single`: of one row.
   mlir::func::FuncOp matmul(step::Format format, step::Act act, int64_t panels, int64_t inputs, bool single);
   /// (line of counters): returns when all blocks have come.
   mlir::func::FuncOp gridBarrier();
@@ -70,7 +70,8 @@ public:
 
 private:
   mlir::LogicalResult emitOp(mlir::Operation &op);
-  void spread(Value count, int64_t width, llvm::function_ref<void(Value, Value)> body, Value from, int64_t by);
+  void spread(Value count, int64_t width, llvm::function_ref<void(Value, Value)> body, Value from,
+              int64_t by);
 };
 
 /// Memory of this block: the plan's scratch, and behind it what room() may take.
@@ -118,5 +119,7 @@ void emitOp(PhaseEmitter &e, step::PackTileOp op);
 // EmitMatmul.cpp
 void emitOp(PhaseEmitter &e, step::MatmulOp op);
 void emitOp(PhaseEmitter &e, step::ExpertMatmulOp op);
+// EmitTensor.cpp: of bf16t activations, on tensor cores.
+void emitTensorMatmul(PhaseEmitter &e, step::MatmulOp op);
 
 } // namespace gemmac::cuda

@@ -1,4 +1,5 @@
-// Entries and phases: straight lines of calls, the tasks of a block, and the barrier of the grid. See StepToCuda.h.
+// Entries and phases: straight lines of calls, the tasks of a block, and the barrier of the grid. See
+// StepToCuda.h.
 #include "codegen/cuda/StepToCuda.h"
 
 #include "codegen/cuda/PhaseEmitter.h"
@@ -16,7 +17,8 @@ static_assert(kThreads == kCudaThreads);
 
 func::FuncOp KernelLibrary::declare(StringRef name, TypeRange arguments) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  auto function = func::FuncOp::create(builder, module.getLoc(), name, builder.getFunctionType(arguments, {}));
+  auto function =
+      func::FuncOp::create(builder, module.getLoc(), name, builder.getFunctionType(arguments, {}));
   function.setPrivate();
   function->setAttr("llvm.linkage", LLVM::LinkageAttr::get(builder.getContext(), LLVM::Linkage::Internal));
   return function;
@@ -30,7 +32,8 @@ std::string KernelLibrary::table(ArrayRef<float> values) {
   OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
   auto count = static_cast<int64_t>(values.size());
   auto data = DenseElementsAttr::get(RankedTensorType::get({count}, builder.getF32Type()), values);
-  LLVM::GlobalOp::create(builder, module.getLoc(), LLVM::LLVMArrayType::get(builder.getF32Type(), values.size()),
+  LLVM::GlobalOp::create(builder, module.getLoc(),
+                         LLVM::LLVMArrayType::get(builder.getF32Type(), values.size()),
                          /*isConstant=*/true, LLVM::Linkage::Internal, name, data, /*alignment=*/64);
   return name;
 }
@@ -52,21 +55,22 @@ func::FuncOp KernelLibrary::defined(StringRef name, StringRef arguments,
   return made;
 }
 
-// What a block wrote is released by thread 0, which all of its threads have met before, and acquired likewise.
+// What a block wrote is released by thread 0, which all of its threads have met before, and acquired
+// likewise.
 func::FuncOp KernelLibrary::gridBarrier() {
   return defined("grid_barrier", "p", [](BlockBuilder &k, ValueRange a) {
     OpBuilder &b = k.builder();
     Value blocks = k.blocks();
     k.sync();
     k.once([&] {
-      LLVM::AtomicRMWOp::create(b, k.location(), LLVM::AtomicBinOp::add, a[0], k.c(1), LLVM::AtomicOrdering::release,
-                                "device");
+      LLVM::AtomicRMWOp::create(b, k.location(), LLVM::AtomicBinOp::add, a[0], k.c(1),
+                                LLVM::AtomicOrdering::release, "device");
       auto wait = scf::WhileOp::create(b, k.location(), TypeRange{}, ValueRange{});
       OpBuilder::InsertionGuard guard(b);
       b.createBlock(&wait.getBefore());
       Value come = LLVM::LoadOp::create(b, k.location(), k.i64(), a[0], /*alignment=*/8, /*isVolatile=*/false,
-                                        /*isNonTemporal=*/false, /*isInvariant=*/false, /*isInvariantGroup=*/false,
-                                        LLVM::AtomicOrdering::acquire, "device");
+                                        /*isNonTemporal=*/false, /*isInvariant=*/false,
+                                        /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire, "device");
       scf::ConditionOp::create(b, k.location(), k.lt(come, blocks), ValueRange{});
       b.createBlock(&wait.getAfter());
       LLVM::CallIntrinsicOp::create(b, k.location(), b.getStringAttr("llvm.nvvm.nanosleep"),
@@ -164,7 +168,8 @@ LogicalResult EntryEmitter::emit(step::EntryOp entry) {
                          /*isConstant=*/false, LLVM::Linkage::External, kSharedMemory, Attribute(),
                          /*alignment=*/128, /*addrSpace=*/3);
   Type pointer = LLVM::LLVMPointerType::get(context);
-  auto kernel = gpu::GPUFuncOp::create(builder, entry.getLoc(), module.getName(), builder.getFunctionType({pointer}, {}));
+  auto kernel = gpu::GPUFuncOp::create(builder, entry.getLoc(), module.getName(),
+                                       builder.getFunctionType({pointer}, {}));
   kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), builder.getUnitAttr());
   kernel->setAttr("nvvm.maxntid", builder.getDenseI32ArrayAttr({static_cast<int32_t>(kThreads)}));
   builder.setInsertionPointToStart(&kernel.getBody().front());
@@ -180,7 +185,8 @@ LogicalResult EntryEmitter::emit(step::EntryOp entry) {
       if (failed(target))
         return failure();
       Value priv = privateBytes(phase) <= kMostPrivate ? shared : scratch;
-      func::CallOp::create(builder, op.getLoc(), *target, scope.phaseArguments(phase, key, index++, symbols, priv));
+      func::CallOp::create(builder, op.getLoc(), *target,
+                           scope.phaseArguments(phase, key, index++, symbols, priv));
     } else if (isa<step::BarrierOp>(op)) {
       func::CallOp::create(builder, op.getLoc(), library.gridBarrier(),
                            ValueRange{k.at(scope.counters, (index - 1) * 64)});
@@ -206,7 +212,9 @@ LogicalResult emitCuda(step::ProgramOp program, ModuleOp dst) {
   return success();
 }
 
-int64_t cudaArenaBytes(step::ProgramOp program) { return roundUp(program.getArenaBytes().value_or(0), kAlign); }
+int64_t cudaArenaBytes(step::ProgramOp program) {
+  return roundUp(program.getArenaBytes().value_or(0), kAlign);
+}
 
 int64_t cudaScratchBytes(step::ProgramOp program) {
   int64_t room = 0;

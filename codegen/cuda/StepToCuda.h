@@ -1,7 +1,8 @@
-// planned step -> a gpu.module for each entry: one kernel that all blocks of a cooperative launch run together, per
-// distinct phase one device function, per kind of product one. The kernel's argument is a GmStep (runtime/Abi.h) in
-// device memory whose pointers are the device's; `worker` and `scratch` are those of block 0. Block b does the
-// tasks b, b + blocks, .. of every phase, and between phases all blocks wait for each other at the phase's counter.
+// planned step -> a gpu.module for each entry: one kernel that all blocks of a cooperative launch run
+// together, per distinct phase one device function, per kind of product one. The kernel's argument is a
+// GmStep (runtime/Abi.h) in device memory whose pointers are the device's; `worker` and `scratch` are those
+// of block 0. Block b does the tasks b, b + blocks, .. of every phase, and between phases all blocks wait for
+// each other at the phase's counter.
 #pragma once
 
 #include "dialect/step/Step.h"
@@ -13,11 +14,12 @@ namespace gemmac {
 /// Threads of a block, in every kernel.
 constexpr int64_t kCudaThreads = 256;
 
-/// Appends gpu.module @gm_<entry> with the kernel @gm_<entry> for each entry of `program`, which must have its memory
-/// plan. Fails, with a diagnostic, on what the emitter does not support.
+/// Appends gpu.module @gm_<entry> with the kernel @gm_<entry> for each entry of `program`, which must have
+/// its memory plan. Fails, with a diagnostic, on what the emitter does not support.
 mlir::LogicalResult emitCuda(step::ProgramOp program, mlir::ModuleOp dst);
 
-/// Bytes of device memory: shared by all blocks, each block's own, and shared memory of a block, of all entries.
+/// Bytes of device memory: shared by all blocks, each block's own, and shared memory of a block, of all
+/// entries.
 int64_t cudaArenaBytes(step::ProgramOp program);
 int64_t cudaScratchBytes(step::ProgramOp program);
 int64_t cudaSharedBytes(step::ProgramOp program);

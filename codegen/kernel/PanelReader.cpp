@@ -106,20 +106,24 @@ Value PanelReader::element(Value superblock, Value lane, Value j) {
     }
     code = k.add(code, -layout.bias);
   }
-  Value at = k.at(superblock, layout.scaleOffset()), g = k.div(j, layout.group());
-  Value byLane = k.mul(lane, 2), value = k.sitofp(code, k.f32());
+  auto [scale, minimum] = scaleOf(superblock, lane, k.div(j, layout.group()));
+  Value value = k.fmul(k.sitofp(code, k.f32()), scale);
+  return minimum ? k.fadd(value, minimum) : value;
+}
+
+std::pair<Value, Value> PanelReader::scaleOf(Value superblock, Value lane, Value g) {
+  Value at = k.at(superblock, layout.scaleOffset()), byLane = k.mul(lane, 2);
   if (layout.scales == Scales::F16 || layout.scales == Scales::F16Min) {
     Value where = k.add(k.mul(g, 32), byLane);
-    value = k.fmul(value, half(k.at(at, where)));
-    return layout.minimum() ? k.fadd(value, half(k.at(at, k.add(where, kMinima)))) : value;
+    return {half(k.at(at, where)), layout.minimum() ? half(k.at(at, k.add(where, kMinima))) : Value()};
   }
   Value d = half(k.at(at, byLane)), factor = k.add(k.mul(g, 16), lane);
   if (layout.scales == Scales::K6)
-    return k.fmul(value, k.fmul(d, smallInteger(k.at(at, k.add(factor, kK6Factors)), true)));
-  value = k.fmul(value, k.fmul(d, smallInteger(k.at(at, k.add(factor, kFactors)), false)));
-  Value minimum =
-      k.fmul(half(k.at(at, k.add(byLane, kDmin))), smallInteger(k.at(at, k.add(factor, kMinFactors)), false));
-  return k.fsub(value, minimum);
+    return {k.fmul(d, smallInteger(k.at(at, k.add(factor, kK6Factors)), true)), Value()};
+  Value dmin = half(k.at(at, k.add(byLane, kDmin)));
+  Value minimum = k.fmul(dmin, smallInteger(k.at(at, k.add(factor, kMinFactors)), false));
+  return {k.fmul(d, smallInteger(k.at(at, k.add(factor, kFactors)), false)),
+          k.fmul(minimum, k.cf(k.f32(), -1))};
 }
 
 Value panelElement(KernelBuilder &k, step::Format format, Value superblock, Value lane, Value j) {

@@ -35,6 +35,8 @@ public:
   /// code - bias of each of the 16 codes. AVX-512 only.
   Value nibbleTable();
 
+  /// f32 of row `lane`: the scale, and what is added or null, of group `g` of a superblock.
+  std::pair<Value, Value> scaleOf(Value superblock, Value lane, Value g);
   /// One element, f32: row `lane`, input `j` (0..63) of the superblock.
   Value element(Value superblock, Value lane, Value j);
 

@@ -1,6 +1,6 @@
 // What code for a phase sees, whatever the target: views of operands, the rows of a task, weights and caches.
-// A phase becomes a function (GmStep, line of counters, live rows, first row, then the addresses of PhaseKey's
-// buffers, weights and caches); entries call it with phaseArguments().
+// A phase becomes a function (GmStep, line of counters, live rows, first row, then the addresses of
+// PhaseKey's buffers, weights and caches); entries call it with phaseArguments().
 #pragma once
 
 #include "codegen/kernel/KernelBuilder.h"
@@ -78,13 +78,17 @@ public:
   /// Names the function's `arguments`, which are those of `key`.
   void bind(mlir::ValueRange arguments, const PhaseKey &key, const mlir::SymbolTable &symbols);
 
+  /// Code that is emitted from now on finds `buffer` at `address`.
+  void place(mlir::Value buffer, mlir::Value address) { buffers[buffer] = address; }
   View view(mlir::Value buffer);
   /// Address of a view's row.
   mlir::Value rowOf(const View &v, mlir::Value row);
   /// Token, i32, and absolute position, i64, of a row.
   mlir::Value tokenOf(mlir::Value row) { return perRow(Tokens, row); }
   mlir::Value positionOf(mlir::Value row) { return builder.sext(perRow(Positions, row), builder.i64()); }
-  mlir::Value stepField(StepField field, mlir::Type type) { return builder.load(type, builder.at(gmStep, field)); }
+  mlir::Value stepField(StepField field, mlir::Type type) {
+    return builder.load(type, builder.at(gmStep, field));
+  }
   WeightView weight(llvm::StringRef name) { return weights.find(name)->second; }
   CacheView cache(llvm::StringRef name) { return caches.find(name)->second; }
 

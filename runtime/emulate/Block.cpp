@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include <memory>
+#include <bit>
 #include <vector>
 
 namespace {
@@ -29,6 +29,7 @@ struct Fiber {
   jmp_buf where;
   bool begun = false;
   Wait wait = Wait::None;
+  uint32_t *operands = nullptr;           ///< of a matrix product; null: a shuffle
   int32_t given = 0, taken = 0, mask = 0; ///< of a shuffle
 };
 
@@ -63,7 +64,9 @@ private:
 
   void resume(size_t fiber);
   void runWarp(size_t first);
+  void together(size_t first);
   void shuffle(size_t first);
+  void multiply(size_t first);
   static void begin();
 };
 
@@ -97,6 +100,39 @@ void Block::suspend(Wait wait) {
     _longjmp(scheduler, 1);
 }
 
+/// One half of a word, a bf16.
+float half(uint32_t word, size_t upper) {
+  return std::bit_cast<float>(upper ? word & 0xffff0000u : word << 16);
+}
+
+/// D = A B + C; where the elements are: PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point
+/// type".
+void Block::multiply(size_t first) {
+  auto a = [&](size_t m, size_t k) {
+    return half(fibers[first + m % 8 * 4 + k % 8 / 2].operands[m / 8 + k / 8 * 2], k % 2);
+  };
+  auto b = [&](size_t k, size_t n) {
+    return half(fibers[first + n * 4 + k % 8 / 2].operands[4 + k / 8], k % 2);
+  };
+  for (size_t lane = 0; lane < kWarp; ++lane)
+    for (size_t i = 0; i < 4; ++i) {
+      uint32_t &place = fibers[first + lane].operands[6 + i];
+      float sum = std::bit_cast<float>(place);
+      for (size_t k = 0; k < 16; ++k)
+        sum += a(lane / 4 + i / 2 * 8, k) * b(k, lane % 4 * 2 + i % 2);
+      place = std::bit_cast<uint32_t>(sum);
+    }
+}
+
+/// What a warp does together, once all of its lanes have come.
+void Block::together(size_t first) {
+  const bool product = fibers[first].operands != nullptr;
+  for (size_t lane = 1; lane < kWarp; ++lane)
+    if ((fibers[first + lane].operands != nullptr) != product)
+      defect("the lanes of a warp disagree about what they do together");
+  product ? multiply(first) : shuffle(first);
+}
+
 void Block::shuffle(size_t first) {
   for (size_t lane = 0; lane < kWarp; ++lane) {
     const auto other = lane ^ static_cast<size_t>(fibers[first + lane].mask);
@@ -117,7 +153,7 @@ void Block::runWarp(size_t first) {
         defect("the threads of a warp wait at different places");
     if (wait != Wait::Warp)
       return;
-    shuffle(first);
+    together(first);
   }
 }
 
@@ -148,8 +184,14 @@ void gm_emu_pause() { sched_yield(); }
 
 int32_t gm_emu_shuffle_xor(int32_t value, int32_t mask) {
   Fiber &fiber = current->fibers[current->now];
+  fiber.operands = nullptr;
   fiber.given = value;
   fiber.mask = mask;
   current->suspend(Wait::Warp);
   return fiber.taken;
+}
+
+void gm_emu_mma_bf16(uint32_t *operands) {
+  current->fibers[current->now].operands = operands;
+  current->suspend(Wait::Warp);
 }
