@@ -1,6 +1,7 @@
 // See Link.h.
 #include "codegen/Link.h"
 
+#include "codegen/MemoryFile.h"
 #include "frontend/Diagnostic.h"
 
 #include "lld/Common/Driver.h"
@@ -13,7 +14,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 LLD_HAS_DRIVER(elf)
@@ -64,35 +64,6 @@ llvm::Expected<std::string> findLinkFolder(Arch arch) {
 }
 
 namespace {
-/// A memory file that the linker can open by name.
-class MemoryFile {
-public:
-  MemoryFile() = default;
-  MemoryFile(MemoryFile &&other) : fd(other.fd) { other.fd = -1; }
-  ~MemoryFile() {
-    if (fd >= 0)
-      close(fd);
-  }
-  static llvm::Expected<MemoryFile> create(llvm::StringRef bytes) {
-    MemoryFile file;
-    file.fd = memfd_create("gemmac-object", MFD_CLOEXEC);
-    if (file.fd < 0)
-      return machineError("cannot create a memory file for the linker");
-    llvm::raw_fd_ostream os(file.fd, /*shouldClose=*/false);
-    os << bytes;
-    os.flush();
-    if (os.has_error()) {
-      os.clear_error();
-      return machineError("cannot write a memory file for the linker: out of memory");
-    }
-    return file;
-  }
-  std::string path() const { return "/proc/self/fd/" + std::to_string(fd); }
-
-private:
-  int fd = -1;
-};
-
 /// Where the linker writes: a pipe that a thread of its own drains into memory. Into what is no regular file
 /// the linker writes from a buffer; a regular one it would map, and a full disk would then be a SIGBUS. Also,
 /// nothing is left behind in a temporary folder by whatever ends the process.
@@ -189,7 +160,7 @@ linkExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects, llvm::StringRef li
   };
   addFiles(kStart);
   for (llvm::MemoryBufferRef object : objects) {
-    llvm::Expected<MemoryFile> file = MemoryFile::create(object.getBuffer());
+    llvm::Expected<MemoryFile> file = MemoryFile::create(object.getBuffer(), "the linker");
     if (!file)
       return file.takeError();
     args.push_back(file->path());
