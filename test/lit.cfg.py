@@ -2,6 +2,7 @@
 #   /usr/lib/llvm-22/bin/lit -sv test/passes/fuse
 # uses build/bin, or the folder that the environment variable GEMMAC_BIN names.
 import os
+import shutil
 
 import lit.formats
 
@@ -29,3 +30,13 @@ config.environment["GEMMAC_BIN"] = tools
 
 # %inputs: test/Inputs, with the tiny checkpoints under goldens/ and the trained one in psalter.
 config.substitutions.append(("%inputs", os.path.join(here, "Inputs")))
+
+# ptxas, as gemmac finds it.
+cuda_home = os.environ.get("CUDA_HOME")
+if cuda_home:
+    config.environment["CUDA_HOME"] = cuda_home
+    ptxas = [os.path.join(cuda_home, "bin", "ptxas")]
+else:
+    ptxas = [shutil.which("ptxas"), "/usr/local/cuda/bin/ptxas"]
+if any(path and os.access(path, os.X_OK) for path in ptxas):
+    config.available_features.add("ptxas")

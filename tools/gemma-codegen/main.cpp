@@ -1,7 +1,10 @@
-// gemma-codegen: a step program -> CPU module, LLVM IR, assembly or object, for one target. A developer's
-// tool: it reads MLIR text, which is trusted input.
+// gemma-codegen: a step program -> CPU module, LLVM IR, assembly or object, for one target; gpu.modules ->
+// PTX or cubin. A developer's tool: it reads MLIR text, which is trusted input.
 #include "codegen/cpu/LowerToLLVM.h"
 #include "codegen/cpu/StepToCpu.h"
+#include "codegen/cuda/LowerToPtx.h"
+#include "codegen/cuda/Ptxas.h"
+#include "codegen/cuda/StepToCuda.h"
 #include "dialect/gemma/Gemma.h"
 #include "dialect/step/Step.h"
 #include "frontend/Diagnostic.h"
@@ -39,9 +42,17 @@ int fail(llvm::Error error) {
   return fail(text, code);
 }
 
+using Result = llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>;
+
+Result asText(mlir::ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module.print(os);
+  return llvm::MemoryBuffer::getMemBufferCopy(text);
+}
+
 /// The CPU module as text, or compiled.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> produce(mlir::ModuleOp module, const Target &target,
-                                                            llvm::StringRef kind, unsigned level) {
+Result produce(mlir::ModuleOp module, const Target &target, llvm::StringRef kind, unsigned level) {
   if (kind == "asm")
     return compileToAssembly(module, target, level);
   if (kind == "llvm")
@@ -50,10 +61,65 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> produce(mlir::ModuleOp modul
     return compileToObject(module, target, level);
   if (kind != "mlir")
     return usageError("--emit: found \"" + kind + "\", expected mlir, llvm, asm or obj");
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  module.print(os);
-  return llvm::MemoryBuffer::getMemBufferCopy(text);
+  return asText(module);
+}
+
+/// The gpu.modules as text, or compiled.
+Result produce(mlir::ModuleOp module, const GpuTarget &target, llvm::StringRef kind, unsigned level) {
+  if (kind == "mlir")
+    return asText(module);
+  if (kind != "ptx" && kind != "cubin")
+    return usageError("--emit: found \"" + kind + "\", expected mlir, ptx or cubin with --gpu-arch");
+  llvm::Expected<std::string> ptx =
+      compileToPtx(llvm::to_vector(module.getOps<mlir::gpu::GPUModuleOp>()), target, level);
+  if (!ptx)
+    return ptx.takeError();
+  if (kind == "ptx")
+    return llvm::MemoryBuffer::getMemBufferCopy(*ptx);
+  llvm::Expected<std::string> ptxas = needPtxas("--emit=cubin");
+  if (!ptxas)
+    return ptxas.takeError();
+  std::vector<PtxasReport> reports;
+  Result cubin = assemble(*ptxas, *ptx, target, reports);
+  llvm::errs() << printReports(perKernel(reports));
+  return cubin;
+}
+
+/// What `emit` makes of the one program in `module`.
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+emitCode(mlir::ModuleOp module, llvm::StringRef input,
+         llvm::function_ref<mlir::LogicalResult(step::ProgramOp, mlir::ModuleOp)> emit) {
+  auto programs = llvm::to_vector(module.getOps<step::ProgramOp>());
+  if (programs.size() != 1)
+    return inputError(input, "", "expected one step.program, found " + llvm::Twine(programs.size()));
+  mlir::OwningOpRef<mlir::ModuleOp> code = mlir::ModuleOp::create(module.getLoc());
+  if (mlir::failed(emit(programs.front(), *code)))
+    return inputError(input, "", "has no code (see the messages above)");
+  return code;
+}
+
+Result compileForCpu(mlir::ModuleOp module, llvm::StringRef input, llvm::StringRef march,
+                     llvm::StringRef kind, unsigned level) {
+  llvm::Expected<Target> target = lookupTarget(march);
+  if (!target)
+    return target.takeError();
+  auto code = emitCode(module, input, [&](step::ProgramOp program, mlir::ModuleOp dst) {
+    return emitCpu(program, dst, *target);
+  });
+  return code ? produce(**code, *target, kind, level) : code.takeError();
+}
+
+Result compileForGpu(mlir::ModuleOp module, llvm::StringRef input, llvm::StringRef arch, llvm::StringRef kind,
+                     unsigned level) {
+  llvm::Expected<std::vector<GpuTarget>> targets = lookupGpuTargets(arch);
+  if (!targets)
+    return targets.takeError();
+  if (targets->size() != 1)
+    return usageError("--gpu-arch: found " + llvm::Twine(targets->size()) + " architectures, expected one");
+  if (!module.getOps<mlir::gpu::GPUModuleOp>().empty())
+    return produce(module, targets->front(), kind, level);
+  auto code = emitCode(module, input, emitCuda);
+  return code ? produce(**code, targets->front(), kind, level) : code.takeError();
 }
 
 } // namespace
@@ -63,31 +129,27 @@ int main(int argc, char **argv) {
   cl::opt<std::string> input(cl::Positional, cl::desc("<module with a planned step.program>"), cl::init("-"));
   cl::opt<std::string> output("o", cl::desc("output file"), cl::init("-"));
   cl::opt<std::string> march("march", cl::desc("target, as gemmac's --march"), cl::init("native"));
-  cl::opt<std::string> emit("emit", cl::desc("mlir, llvm, asm or obj"), cl::init("asm"));
+  cl::opt<std::string> gpuArch("gpu-arch", cl::desc("for a GPU: architecture, as gemmac's --gpu-arch"));
+  cl::opt<std::string> emit("emit", cl::desc("mlir, llvm, asm or obj; with --gpu-arch mlir, ptx or cubin"));
   cl::opt<unsigned> level("O", cl::desc("optimisation level 0..3"), cl::Prefix, cl::init(2));
   cl::opt<bool> time("time", cl::desc("print how long it took"));
-  cl::ParseCommandLineOptions(argc, argv, "step program -> CPU code\n");
+  cl::ParseCommandLineOptions(argc, argv, "step program -> CPU code; gpu.modules -> GPU code\n");
 
   auto start = std::chrono::steady_clock::now();
-  llvm::Expected<Target> target = lookupTarget(march);
-  if (!target)
-    return fail(target.takeError());
+  const bool gpu = gpuArch.getNumOccurrences();
   mlir::DialectRegistry registry;
   registerCpuDialects(registry);
+  if (gpu)
+    registerCudaDialects(registry);
   registry.insert<gemma::GemmaDialect, step::StepDialect>();
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
   auto module = mlir::parseSourceFile<mlir::ModuleOp>(input, &context);
   if (!module)
     return static_cast<int>(ExitCode::BadInput);
-  auto programs = llvm::to_vector(module->getOps<step::ProgramOp>());
-  if (programs.size() != 1)
-    return fail(input + ": expected one step.program, found " + llvm::Twine(programs.size()),
-                ExitCode::BadInput);
-  auto code = mlir::OwningOpRef<mlir::ModuleOp>(mlir::ModuleOp::create(module->getLoc()));
-  if (mlir::failed(emitCpu(programs.front(), *code, *target)))
-    return static_cast<int>(ExitCode::BadInput);
-  auto result = produce(*code, *target, emit, level);
+  const llvm::StringRef kind = !emit.empty() ? llvm::StringRef(emit) : gpu ? "ptx" : "asm";
+  Result result = gpu ? compileForGpu(*module, input, gpuArch, kind, level)
+                      : compileForCpu(*module, input, march, kind, level);
   if (!result)
     return fail(result.takeError());
   if (time)

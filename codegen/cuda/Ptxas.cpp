@@ -1,0 +1,232 @@
+// See Ptxas.h.
+#include "codegen/cuda/Ptxas.h"
+
+#include "codegen/MemoryFile.h"
+#include "codegen/cuda/LowerToPtx.h"
+#include "frontend/Diagnostic.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+
+using namespace llvm;
+
+namespace gemmac {
+
+static std::string inBin(StringRef toolkit) {
+  SmallString<128> path(toolkit);
+  sys::path::append(path, "bin", "ptxas");
+  return path.str().str();
+}
+
+Expected<std::optional<std::string>> findPtxas(const PtxasPlaces &places) {
+  if (!places.cudaHome.empty()) {
+    std::string path = inBin(places.cudaHome);
+    if (!sys::fs::can_execute(path))
+      return machineError("CUDA_HOME: found " + places.cudaHome +
+                          ", where bin/ptxas is not to be run; "
+                          "let it name a CUDA toolkit, or unset it");
+    return path;
+  }
+  SmallVector<StringRef> folders;
+  StringRef(places.path).split(folders, ':', -1, /*KeepEmpty=*/false);
+  if (!folders.empty())
+    if (ErrorOr<std::string> found = sys::findProgramByName("ptxas", folders))
+      return *found;
+  if (std::string path = inBin(places.fallback); sys::fs::can_execute(path))
+    return path;
+  return std::nullopt;
+}
+
+Expected<std::optional<std::string>> findPtxas() {
+  auto variable = [](const char *name) {
+    const char *value = std::getenv(name);
+    return std::string(value ? value : "");
+  };
+  return findPtxas({variable("CUDA_HOME"), variable("PATH")});
+}
+
+Expected<std::string> needPtxas(StringRef what) {
+  auto found = findPtxas();
+  if (!found)
+    return found.takeError();
+  if (!*found)
+    return machineError(what + " needs ptxas, which is not in $CUDA_HOME/bin, in PATH or in "
+                               "/usr/local/cuda/bin; install NVIDIA's CUDA toolkit, or take --emit=ptx");
+  return **found;
+}
+
+namespace {
+
+struct Messages {
+  int code;
+  std::string text;
+};
+
+/// Runs ptxas with nothing to read; what it prints, to either stream. Ctrl-C reaches it as it does us.
+Expected<Messages> run(StringRef ptxas, ArrayRef<StringRef> arguments) {
+  Expected<MemoryFile> log = MemoryFile::create("", "ptxas");
+  if (!log)
+    return log.takeError();
+  const std::string logPath = log->path();
+  SmallVector<StringRef> command{ptxas};
+  command.append(arguments.begin(), arguments.end());
+  std::string problem;
+  const int code = sys::ExecuteAndWait(ptxas, command, std::nullopt,
+                                       {StringRef(), StringRef(logPath), StringRef(logPath)}, 0, 0, &problem);
+  if (code < 0)
+    return machineError(ptxas + ": cannot be run: " + (problem.empty() ? "it crashed" : problem) +
+                        "; reinstall the CUDA toolkit");
+  Expected<std::string> text = log->read();
+  if (!text)
+    return text.takeError();
+  return Messages{code, std::move(*text)};
+}
+
+/// What stands behind `word` up to a blank, comma or quote.
+StringRef wordAfter(StringRef text, StringRef word) {
+  const size_t at = text.find(word);
+  return at == StringRef::npos ? StringRef() : text.substr(at + word.size()).take_until([](char c) {
+    return isSpace(c) || c == ',' || c == '\'';
+  });
+}
+
+/// "13.0", or "an unknown version".
+std::string release(StringRef ptxas) {
+  Expected<Messages> version = run(ptxas, {"--version"});
+  if (!version) {
+    consumeError(version.takeError());
+    return "an unknown version";
+  }
+  StringRef found = wordAfter(version->text, "release ");
+  return found.empty() ? "an unknown version" : found.str();
+}
+
+/// Fails where this ptxas names the architectures that it knows, and `target` is not among them.
+Error checkKnows(StringRef ptxas, const GpuTarget &target) {
+  Expected<Messages> help = run(ptxas, {"--help"});
+  if (!help)
+    return help.takeError();
+  const StringRef text = help->text;
+  if (!text.contains("'sm_") || text.contains("'" + target.name + "'"))
+    return Error::success();
+  return machineError(ptxas + ": found CUDA " + release(ptxas) + ", which does not know " + target.name +
+                      "; install CUDA " + target.toolkit +
+                      " or later and let CUDA_HOME name it, or take --emit=ptx");
+}
+
+/// The first error of what ptxas printed, without the name of a file that nobody has seen.
+std::string firstError(StringRef messages, StringRef inputPath) {
+  SmallVector<StringRef> lines;
+  messages.split(lines, '\n', -1, /*KeepEmpty=*/false);
+  const auto *found =
+      find_if(lines, [](StringRef line) { return line.contains("error") || line.contains("fatal"); });
+  if (found == lines.end())
+    return lines.empty() ? "it printed nothing" : lines.back().str();
+  StringRef line = *found;
+  line.consume_front("ptxas ");
+  line.consume_front(inputPath);
+  line.consume_front(", ");
+  return line.trim().str();
+}
+
+/// The number before `unit` in "8 bytes stack frame, 4 bytes spill stores", "used 24 registers"; 0 without.
+int64_t numberBefore(StringRef line, StringRef unit) {
+  StringRef text = line.take_front(line.find(unit)).rtrim();
+  if (text.size() == line.size())
+    return 0;
+  int64_t number = 0;
+  text.take_back(text.size() - text.find_last_not_of("0123456789") - 1).getAsInteger(10, number);
+  return number;
+}
+
+} // namespace
+
+std::vector<PtxasReport> parsePtxasReports(StringRef messages) {
+  std::vector<PtxasReport> reports;
+  auto of = [&](StringRef name) -> PtxasReport & {
+    auto found = find_if(reports, [&](const PtxasReport &report) { return report.name == name; });
+    return found != reports.end() ? *found : reports.emplace_back(PtxasReport{name.str()});
+  };
+  StringRef kernel, function;
+  while (!messages.empty()) {
+    auto [line, rest] = messages.split('\n');
+    messages = rest;
+    if (StringRef name = wordAfter(line, "Compiling entry function '"); !name.empty()) {
+      kernel = name;
+      of(kernel).kernel = true;
+    } else if (StringRef name = wordAfter(line, "Function properties for "); !name.empty()) {
+      function = name;
+    } else if (line.contains("bytes stack frame") && !function.empty()) {
+      PtxasReport &report = of(function);
+      report.stackBytes = numberBefore(line, " bytes stack frame");
+      report.spillStores = numberBefore(line, " bytes spill stores");
+      report.spillLoads = numberBefore(line, " bytes spill loads");
+    } else if (line.contains("Used ") && !kernel.empty()) {
+      of(kernel).registers = static_cast<unsigned>(numberBefore(line, " registers"));
+      of(kernel).sharedBytes = numberBefore(line, " bytes smem");
+    }
+  }
+  return reports;
+}
+
+std::vector<PtxasReport> perKernel(ArrayRef<PtxasReport> reports) {
+  std::vector<PtxasReport> kernels;
+  copy_if(reports, std::back_inserter(kernels), [](const PtxasReport &report) { return report.kernel; });
+  for (PtxasReport &kernel : kernels)
+    for (const PtxasReport &function : reports)
+      if (StringRef(function.name).starts_with(kernel.name + kFunctionOf)) {
+        kernel.stackBytes = std::max(kernel.stackBytes, function.stackBytes);
+        kernel.spillStores += function.spillStores;
+        kernel.spillLoads += function.spillLoads;
+      }
+  return kernels;
+}
+
+std::string printReports(ArrayRef<PtxasReport> reports) {
+  std::string text;
+  for (const PtxasReport &report : reports) {
+    text += report.name + ": ";
+    if (report.kernel)
+      text +=
+          formatv("{0} registers, {1} bytes of shared memory, ", report.registers, report.sharedBytes).str();
+    text += formatv("{0} bytes of stack, {1} bytes spilled, {2} bytes read back\n", report.stackBytes,
+                    report.spillStores, report.spillLoads)
+                .str();
+  }
+  return text;
+}
+
+Expected<std::unique_ptr<MemoryBuffer>> assemble(StringRef ptxas, StringRef ptx, const GpuTarget &target,
+                                                 std::vector<PtxasReport> &reports) {
+  if (Error error = checkKnows(ptxas, target))
+    return Expected<std::unique_ptr<MemoryBuffer>>(std::move(error));
+  Expected<MemoryFile> input = MemoryFile::create(ptx, "ptxas");
+  if (!input)
+    return input.takeError();
+  Expected<MemoryFile> output = MemoryFile::create("", "ptxas");
+  if (!output)
+    return output.takeError();
+  const std::string from = input->path(), to = output->path();
+  Expected<Messages> messages = run(ptxas, {"-v", "-arch", target.name, "-o", to, from});
+  if (!messages)
+    return messages.takeError();
+  if (messages->code != 0)
+    return machineError(ptxas + " (CUDA " + release(ptxas) + ") does not take the code for " + target.name +
+                        ": " + firstError(messages->text, from) +
+                        "; this is a defect of gemmac: please report it");
+  reports = parsePtxasReports(messages->text);
+  Expected<std::string> cubin = output->read();
+  if (!cubin)
+    return cubin.takeError();
+  return MemoryBuffer::getMemBufferCopy(*cubin, "cubin");
+}
+
+} // namespace gemmac
