@@ -33,6 +33,13 @@ struct StepOptions {
     tiles = matrixUnit;
     chunk = experts ? 512 : matrixUnit ? 256 : 128;
   }
+
+  /// For GPUs: no tiles of a CPU's matrix unit, and all logits, from which the runtime selects.
+  void chooseForGpu() {
+    tiles = false;
+    chunk = 128;
+    candidates = 0;
+  }
 };
 
 #define GEN_PASS_DECL

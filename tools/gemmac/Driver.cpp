@@ -8,28 +8,14 @@
 #include "codegen/cpu/EmitMachine.h"
 #include "codegen/cpu/LowerToLLVM.h"
 #include "codegen/cpu/StepToCpu.h"
-#include "dialect/gemma/Gemma.h"
 #include "dialect/step/Layout.h"
-#include "dialect/step/Step.h"
 #include "frontend/Diagnostic.h"
-#include "frontend/GgmlBlocks.h"
-#include "frontend/ImportText.h"
-#include "frontend/TextTensors.h"
-#include "passes/FuseSelection.h"
-#include "passes/Pipelines.h"
-#include "passes/lower/StepPasses.h"
 #include "tools/gemmac/AutotuneStage.h"
+#include "tools/gemmac/Compilation.h"
+#include "tools/gemmac/CudaRoad.h"
 #include "tools/gemmac/MemoryReport.h"
-#include "tools/gemmac/StageTimer.h"
-#include "tools/gemmac/TextOutput.h"
 #include "tools/gemmac/WeightTable.h"
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/Diagnostics.h"
-#include "mlir/Pass/PassManager.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -48,15 +34,14 @@ struct TargetProgram {
   CodeMemory memory() const { return {totalArenaBytes(program), totalScratchBytes(program)}; }
 };
 
-/// One compilation: the checkpoint and the IR at its present level.
-class Compilation {
+/// For the CPUs of --march.
+class CpuCompilation : Compilation {
 public:
-  explicit Compilation(const Options &options) : options(options), timer(options.verbose, options.time) {}
+  explicit CpuCompilation(const Options &options) : Compilation(options) {}
   llvm::Error run();
 
 private:
-  llvm::Error load();
-  llvm::Error optimise();
+  llvm::Error chooseTargets();
   llvm::Error checkTargets() const;
   llvm::Error lower();
   llvm::Error tune();
@@ -67,14 +52,7 @@ private:
   llvm::Error generate();
   llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> link(llvm::ArrayRef<llvm::MemoryBufferRef> objects);
   llvm::Error write(llvm::MemoryBufferRef elf);
-  llvm::Error finishText(llvm::StringRef text) { return writeTextOutput(options.output, text); }
-  llvm::Error saveTemp(llvm::StringRef name, llvm::StringRef text);
-  llvm::Error saveStep(const TargetProgram &of) {
-    return saveTemp(tempName(of, "mlir"), options.saveTemps.empty() ? "" : print(*of.module));
-  }
-  llvm::Error runPipeline(mlir::ModuleOp on, llvm::StringRef what,
-                          llvm::function_ref<void(mlir::OpPassManager &)> build);
-  std::string defaultCompute() const;
+  llvm::Error saveStep(const TargetProgram &of) { return saveTemp(tempName(of, "mlir"), *of.module); }
   llvm::json::Object manifestOf(const TargetProgram &of) const;
   std::vector<ProgramMemory> memoryOfPrograms() const;
   bool several() const { return programs.size() > 1; }
@@ -82,27 +60,13 @@ private:
   std::string tempName(const TargetProgram &of, llvm::StringRef extension) const {
     return "step." + (several() ? of.target.name + "." : "") + extension.str();
   }
-  static std::string print(mlir::ModuleOp module) {
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    module.print(os, mlir::OpPrintingFlags().assumeVerified());
-    os << "\n";
-    return os.str();
-  }
 
-  const Options &options;
-  StageTimer timer;
-  Checkpoint checkpoint;
-  std::optional<Machine> machine; ///< of --machine
-  std::string compute;            ///< f32, bf16 or int8
-  FuseSelection fuse;
-  std::unique_ptr<mlir::MLIRContext> context;
-  mlir::OwningOpRef<mlir::ModuleOp> module; ///< of all targets, until lower()
-  std::vector<TargetProgram> programs;      ///< the most capable target first
+  std::optional<Machine> machine;      ///< of --machine
+  std::vector<TargetProgram> programs; ///< the most capable target first
 };
 
 /// What is made for one target only, or of which a machine uses only one.
-llvm::Error Compilation::checkTargets() const {
+llvm::Error CpuCompilation::checkTargets() const {
   const bool anyTarget =
       options.emit == EmitKind::Exe || options.emit == EmitKind::Gemma || options.emit == EmitKind::Fused;
   if (several() && !anyTarget)
@@ -117,7 +81,7 @@ llvm::Error Compilation::checkTargets() const {
   return llvm::Error::success();
 }
 
-llvm::Error Compilation::load() {
+llvm::Error CpuCompilation::chooseTargets() {
   llvm::Expected<std::vector<Target>> targets = lookupTargets(options.march);
   if (!targets)
     return targets.takeError();
@@ -125,102 +89,34 @@ llvm::Error Compilation::load() {
     programs.push_back({std::move(target), {}, {}, {}});
   if (llvm::Error error = checkTargets())
     return error;
-  if (!options.machine.empty()) {
-    llvm::Expected<Machine> measured =
-        readMachine(options.machine, /*tiles=*/programs.front().target.amx && options.compute != "f32");
-    if (!measured)
-      return measured.takeError();
-    machine = *measured;
-  }
-  std::string problem;
-  std::optional<FuseSelection> selection = FuseSelection::parse(options.fuse, problem);
-  if (!selection)
-    return usageError(problem);
-  fuse = *selection;
-  llvm::Expected<Checkpoint> loaded = loadCheckpoint(options.model, options.chatTemplate);
-  if (!loaded)
-    return loaded.takeError();
-  checkpoint = std::move(*loaded);
-  for (const std::string &note : checkpoint.notes)
-    llvm::errs() << "gemmac: note: " << note << "\n";
-  compute = options.compute.empty() ? defaultCompute() : options.compute;
-  timer.stage("load " + checkpoint.name);
-  return llvm::Error::success();
-}
-
-/// int8 where weights have 8 bits or fewer: rounded by --quantize, or stored so.
-std::string Compilation::defaultCompute() const {
-  bool codes = options.quantize != "none";
-  for (const ExpectedTensor &expected : expectedTensors(checkpoint.config))
-    if (const TensorInfo *tensor = checkpoint.tensors->find(expected.name))
-      codes |= isBlockType(tensor->dtype);
-  return codes ? "int8" : "bf16";
-}
-
-llvm::Error Compilation::runPipeline(mlir::ModuleOp on, llvm::StringRef what,
-                                     llvm::function_ref<void(mlir::OpPassManager &)> build) {
-  mlir::PassManager manager(context.get());
-  if (mlir::failed(mlir::applyPassManagerCLOptions(manager)))
-    return usageError("the --mlir-* options do not fit together");
-  mlir::applyDefaultTimingPassManagerCLOptions(manager);
-  build(manager);
-  if (mlir::failed(manager.run(on)))
-    return inputError(options.model, "", what + " failed (see the messages above)",
-                      "this is a defect of gemmac: please report it");
-  return llvm::Error::success();
-}
-
-llvm::Error Compilation::optimise() {
-  mlir::DialectRegistry registry;
-  registerCpuDialects(registry);
-  context = std::make_unique<mlir::MLIRContext>(registry);
-  context->loadAllAvailableDialects();
-  context->loadDialect<gemma::GemmaDialect, step::StepDialect, mlir::func::FuncDialect>();
-  module = importText(*context, checkpoint);
-  timer.stage("import");
-  if (!options.saveTemps.empty() || options.emit == EmitKind::Gemma)
-    if (llvm::Error error = saveTemp("gemma.mlir", print(*module)))
-      return error;
-  if (options.emit == EmitKind::Gemma)
+  if (options.machine.empty())
     return llvm::Error::success();
-  auto quant = options.quantize == "q8"   ? gemma::Quant::Q8
-               : options.quantize == "q4" ? gemma::Quant::Q4
-                                          : gemma::Quant::None;
-  if (llvm::Error error = runPipeline(*module, "fusion",
-                                      [&](mlir::OpPassManager &pm) { buildGemmaPipeline(pm, fuse, quant); }))
-    return error;
-  timer.stage("fuse");
-  return saveTemp("fused.mlir", options.saveTemps.empty() ? "" : print(*module));
+  llvm::Expected<Machine> measured =
+      readMachine(options.machine, /*tiles=*/programs.front().target.amx && options.compute != "f32");
+  if (!measured)
+    return measured.takeError();
+  machine = *measured;
+  return llvm::Error::success();
 }
 
-llvm::Error Compilation::lowerFor(TargetProgram &to) {
-  StepOptions step;
-  step.context = options.context ? options.context : std::min<int64_t>(checkpoint.config.maxPositions, 8192);
-  if (step.context > checkpoint.config.maxPositions)
-    return usageError("--context=" + llvm::Twine(step.context) + " is more than the model's " +
-                      llvm::Twine(checkpoint.config.maxPositions) + " positions");
-  step.compute = compute == "f32" ? Compute::F32 : compute == "bf16" ? Compute::BF16 : Compute::I8;
-  step.chooseChunk(to.target.amx, checkpoint.config.experts > 0);
-  step.candidates = fuse.has(Fuse::Top) ? kCandidates : 0;
-  step.kv = *step::symbolizeKvType(options.kv); // Options.cpp lets no other through
-  for (const auto &layer : checkpoint.config.layers)
-    if (step.kv == step::KvType::Q8 && layer.headDim % kScaleGroup != 0)
-      return usageError("--kv=q8 has a scale for each " + llvm::Twine(kScaleGroup) +
-                        " inputs of a head, and the model's heads have " + llvm::Twine(layer.headDim) +
-                        "; use bf16 or f32");
-  if (llvm::Error error = runPipeline(*to.module, "lowering to a step",
-                                      [&](mlir::OpPassManager &pm) { buildStepPipeline(pm, step); }))
-    return error;
-  to.program = *to.module->getOps<step::ProgramOp>().begin();
+llvm::Error CpuCompilation::lowerFor(TargetProgram &to) {
+  llvm::Expected<StepOptions> step = stepOptions();
+  if (!step)
+    return step.takeError();
+  step->chooseChunk(to.target.amx, checkpoint.config.experts > 0);
+  llvm::Expected<step::ProgramOp> program = makeStep(*to.module, *step);
+  if (!program)
+    return program.takeError();
+  to.program = *program;
   return saveStep(to);
 }
 
 /// Predicted times, for readers of --emit=step.
-void Compilation::predict(TargetProgram &of) const {
+void CpuCompilation::predict(TargetProgram &of) const {
   notePredictions(of.program, of.target, compute, machine ? *machine : nominalMachine(of.target));
 }
 
-llvm::Error Compilation::lower() {
+llvm::Error CpuCompilation::lower() {
   for (TargetProgram &each : programs) {
     each.module = mlir::OwningOpRef<mlir::ModuleOp>(module->clone());
     if (llvm::Error error = lowerFor(each))
@@ -237,7 +133,7 @@ llvm::Error Compilation::lower() {
   return llvm::Error::success();
 }
 
-llvm::Error Compilation::tune() {
+llvm::Error CpuCompilation::tune() {
   for (TargetProgram &each : programs) {
     each.tuned = autotuneStage(each.program, each.target, options);
     if (llvm::Error error = saveStep(each))
@@ -247,7 +143,7 @@ llvm::Error Compilation::tune() {
   return llvm::Error::success();
 }
 
-llvm::json::Object Compilation::manifestOf(const TargetProgram &of) const {
+llvm::json::Object CpuCompilation::manifestOf(const TargetProgram &of) const {
   std::vector<std::string> fusions;
   for (const FuseInfo &info : fuseTable())
     if (fuse.has(info.fuse))
@@ -260,12 +156,11 @@ llvm::json::Object Compilation::manifestOf(const TargetProgram &of) const {
 }
 
 /// An object, or the text that --emit asks for.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> Compilation::compileFor(const TargetProgram &from,
-                                                                            llvm::StringRef suffix) {
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> CpuCompilation::compileFor(const TargetProgram &from,
+                                                                               llvm::StringRef suffix) {
   mlir::OwningOpRef<mlir::ModuleOp> code = mlir::ModuleOp::create(mlir::UnknownLoc::get(context.get()));
   if (mlir::failed(emitCpu(from.program, *code, from.target, suffix)))
-    return inputError(options.model, "", "code generation failed (see the messages above)",
-                      "this is a defect of gemmac: please report it");
+    return codeFailed();
   emitPeaks(*code, from.target, suffix);
   timer.stage("emit kernels" + (several() ? " for " + from.target.name : ""));
   auto compile = options.emit == EmitKind::Llvm  ? compileToLLVMText
@@ -276,7 +171,7 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> Compilation::compileFor(cons
   return result;
 }
 
-llvm::Error Compilation::generate() {
+llvm::Error CpuCompilation::generate() {
   std::vector<std::unique_ptr<llvm::MemoryBuffer>> objects;
   for (const TargetProgram &each : programs) {
     auto object = compileFor(each, several() ? "." + each.target.name : "");
@@ -299,7 +194,7 @@ llvm::Error Compilation::generate() {
 
 /// The whole program. Linked twice: the manifests inside name the glibc that it turns out to need.
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
-Compilation::link(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
+CpuCompilation::link(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
   const Arch arch = programs.front().target.arch;
   llvm::Expected<std::string> folder = findLinkFolder(arch);
   if (!folder)
@@ -328,7 +223,7 @@ Compilation::link(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
   return elf;
 }
 
-llvm::Error Compilation::write(llvm::MemoryBufferRef elf) {
+llvm::Error CpuCompilation::write(llvm::MemoryBufferRef elf) {
   bool terminal = llvm::sys::Process::StandardErrIsDisplayed();
   auto progress = [&](uint64_t done, uint64_t total) {
     if (terminal && total > (256u << 20))
@@ -344,29 +239,21 @@ llvm::Error Compilation::write(llvm::MemoryBufferRef elf) {
   return llvm::Error::success();
 }
 
-llvm::Error Compilation::saveTemp(llvm::StringRef name, llvm::StringRef text) {
-  if (options.saveTemps.empty())
-    return llvm::Error::success();
-  if (std::error_code error = llvm::sys::fs::create_directories(options.saveTemps))
-    return machineError(options.saveTemps + ": cannot create the folder: " + error.message());
-  llvm::SmallString<128> path(options.saveTemps);
-  llvm::sys::path::append(path, name);
-  return writeTextFile(path, text);
-}
-
-std::vector<ProgramMemory> Compilation::memoryOfPrograms() const {
+std::vector<ProgramMemory> CpuCompilation::memoryOfPrograms() const {
   std::vector<ProgramMemory> all;
   for (const TargetProgram &each : programs)
     all.push_back({each.target.name, manifestOf(each), each.memory()});
   return all;
 }
 
-llvm::Error Compilation::run() {
+llvm::Error CpuCompilation::run() {
+  if (llvm::Error error = chooseTargets())
+    return error;
   if (llvm::Error error = load())
     return error;
-  if (llvm::Error error = optimise())
+  if (llvm::Error error = optimise(registerCpuDialects))
     return error;
-  if (options.emit == EmitKind::Gemma || options.emit == EmitKind::Fused)
+  if (fusedIsWanted())
     return finishText(print(*module));
   if (llvm::Error error = lower())
     return error;
@@ -388,6 +275,8 @@ llvm::Error Compilation::run() {
 
 } // namespace
 
-llvm::Error compile(const Options &options) { return Compilation(options).run(); }
+llvm::Error compile(const Options &options) {
+  return options.cuda ? compileForCuda(options) : CpuCompilation(options).run();
+}
 
 } // namespace gemmac

@@ -2,6 +2,7 @@
 #include "tools/gemmac/Options.h"
 
 #include "codegen/Target.h"
+#include "codegen/cuda/GpuTarget.h"
 #include "frontend/Diagnostic.h"
 #include "passes/FuseSelection.h"
 
@@ -27,9 +28,9 @@ struct Table {
   cl::OptionCategory category{"gemmac options"};
   cl::opt<std::string> model{cl::Positional, cl::desc("MODEL"), cl::cat(category)};
   cl::opt<std::string> output{"o", cl::desc("the executable (or text, with --emit) to write"), cl::value_desc("OUT"), cl::cat(category)};
-  cl::opt<std::string> target{"target", cl::desc("kind of hardware: cpu"), cl::init("cpu"), cl::cat(category)};
+  cl::opt<std::string> target{"target", cl::desc("kind of hardware: cpu or cuda (NVIDIA GPUs)"), cl::init("cpu"), cl::cat(category)};
   cl::opt<std::string> march{"march", cl::desc("processor: native, x86-64-v3, x86-64-v4, .. (--list-targets), or several: A,B,.. (the best that a machine has is chosen at start)"), cl::init("native"), cl::cat(category)};
-  cl::opt<std::string> gpuArch{"gpu-arch", cl::desc("GPU architecture (not supported yet)"), cl::Hidden, cl::cat(category)};
+  cl::opt<std::string> gpuArch{"gpu-arch", cl::desc("with --target=cuda: architecture, sm_80, sm_90a, .. (--list-targets), or several: A,B,.."), cl::cat(category)};
   cl::opt<std::string> quantize{"quantize", cl::desc("weights: none (as stored), q8 or q4 (groups of 32)"), cl::init("none"), cl::cat(category)};
   cl::opt<std::string> compute{"compute", cl::desc("activations inside matmuls: f32, bf16 or int8 (default: int8 where weights have 8 bits or fewer, else bf16)"), cl::cat(category)};
   cl::opt<std::string> kv{"kv", cl::desc("KV cache: f32, bf16 or q8 (int8, a scale per 32)"), cl::init("bf16"), cl::cat(category)};
@@ -38,7 +39,7 @@ struct Table {
   cl::opt<std::string> weights{"weights", cl::desc("where weights go: embed"), cl::init("embed"), cl::cat(category)};
   cl::opt<std::string> mmproj{"mmproj", cl::desc("multimodal projector (not supported yet)"), cl::Hidden, cl::cat(category)};
   cl::opt<std::string> chatTemplate{"chat-template", cl::desc("a Jinja chat template in the place of the checkpoint's own"), cl::value_desc("FILE"), cl::cat(category)};
-  cl::opt<std::string> emit{"emit", cl::desc("what to write: exe, obj, asm, llvm, step, fused or gemma"), cl::init("exe"), cl::cat(category)};
+  cl::opt<std::string> emit{"emit", cl::desc("what to write: exe, obj, asm, llvm (cpu), ptx, cubin (cuda), step, fused or gemma"), cl::init("exe"), cl::cat(category)};
   cl::opt<std::string> fuse{"fuse", cl::desc("fusions: all, none, or names, -name to leave one out (--fuse=help lists them)"), cl::init("all"), cl::cat(category)};
   cl::opt<std::string> opt{"O", cl::desc("optimisation of the generated code: -O0, -O1, -O2 or -O3 (default -O2)"), cl::Prefix, cl::init("2"), cl::cat(category)};
   cl::opt<bool> verbose{"v", cl::desc("say what is done"), cl::cat(category)};
@@ -48,7 +49,7 @@ struct Table {
   cl::opt<bool> autotune{"autotune", cl::desc("choose kernels by measuring them on this machine, where it can run the target; same results"), cl::cat(category)};
   cl::opt<std::string> autotuneCache{"autotune-cache", cl::desc("with --autotune: where measured choices are kept (default: $XDG_CACHE_HOME/gemmac/autotune or ~/.cache/gemmac/autotune)"), cl::value_desc("DIR"), cl::cat(category)};
   cl::opt<bool> estimate{"estimate", cl::desc("print sizes and memory; write nothing"), cl::cat(category)};
-  cl::opt<bool> listTargets{"list-targets", cl::desc("list the processors that --march knows, the most capable last"), cl::cat(category)};
+  cl::opt<bool> listTargets{"list-targets", cl::desc("list the processors that --march knows, the most capable last, and the architectures of --gpu-arch"), cl::cat(category)};
 
   /// The linker, which runs later in this process, registers options of its own, some with the same names.
   ~Table() {
@@ -76,11 +77,11 @@ static llvm::Error checkChoices(const Table &table) {
     std::vector<llvm::StringRef> known, later;
   };
   const Choice choices[] = {
-      {"target", table.target, {"cpu"}, {"cuda"}},
+      {"target", table.target, {"cpu", "cuda"}, {}},
       {"quantize", table.quantize, {"none", "q8", "q4"}, {"fp8", "nvfp4"}},
       {"kv", table.kv, {"f32", "bf16", "q8"}, {"q4"}},
       {"weights", table.weights, {"embed"}, {"external"}},
-      {"emit", table.emit, {"exe", "obj", "asm", "llvm", "step", "fused", "gemma"}, {"ptx", "cubin"}},
+      {"emit", table.emit, {"exe", "obj", "asm", "llvm", "ptx", "cubin", "step", "fused", "gemma"}, {}},
   };
   for (const Choice &choice : choices)
     if (llvm::Error error = oneOf(choice.option, choice.value, choice.known, choice.later))
@@ -88,9 +89,8 @@ static llvm::Error checkChoices(const Table &table) {
   if (!table.compute.empty())
     if (llvm::Error error = oneOf("compute", table.compute, {"f32", "bf16", "int8"}))
       return error;
-  for (const cl::opt<std::string> *absent : {&table.gpuArch, &table.mmproj})
-    if (absent->getNumOccurrences())
-      return usageError("--" + absent->ArgStr + " is not supported yet");
+  if (table.mmproj.getNumOccurrences())
+    return usageError("--mmproj is not supported yet");
   if (table.chatTemplate.getNumOccurrences() && table.chatTemplate.empty())
     return usageError("--chat-template: found no file, expected --chat-template=FILE");
   if (table.maxBatch != "1")
@@ -104,10 +104,32 @@ static llvm::Error checkChoices(const Table &table) {
   return llvm::Error::success();
 }
 
+/// Options that are of one kind of hardware only.
+static llvm::Error checkHardware(const Table &table) {
+  const bool cuda = table.target == "cuda";
+  if (cuda && table.march.getNumOccurrences())
+    return usageError("--march: found --target=cuda, whose architectures --gpu-arch names; leave one of them out");
+  if (!cuda && table.gpuArch.getNumOccurrences())
+    return usageError("--gpu-arch: found --target=cpu, whose processors --march names; give --target=cuda, too");
+  if (cuda && table.gpuArch.empty())
+    return usageError("--target=cuda: found no --gpu-arch, expected --gpu-arch=A or A,B,.. of " + describeGpuTargets() +
+                      "; `nvidia-smi --query-gpu=name,compute_cap --format=csv` prints what a machine has");
+  if (!cuda && llvm::is_contained({"ptx", "cubin"}, table.emit))
+    return usageError("--emit=" + table.emit + ": found --target=cpu, expected --target=cuda, whose code that is");
+  if (cuda && llvm::is_contained({"obj", "asm", "llvm"}, table.emit))
+    return usageError("--emit=" + table.emit + ": found --target=cuda, expected exe, cubin, ptx, step, fused or gemma");
+  if (cuda && table.autotune)
+    return usageError("--autotune: found --target=cuda, whose kernels cannot be measured; leave one of them out");
+  if (cuda && table.machine.getNumOccurrences())
+    return usageError("--machine: found --target=cuda, whose times are not predicted; leave one of them out");
+  return llvm::Error::success();
+}
+
 static EmitKind emitKind(llvm::StringRef name) {
   const std::pair<llvm::StringRef, EmitKind> kinds[] = {
       {"exe", EmitKind::Exe},   {"obj", EmitKind::Obj},     {"asm", EmitKind::Asm}, {"llvm", EmitKind::Llvm},
-      {"step", EmitKind::Step}, {"fused", EmitKind::Fused}, {"gemma", EmitKind::Gemma}};
+      {"ptx", EmitKind::Ptx},   {"cubin", EmitKind::Cubin}, {"step", EmitKind::Step},
+      {"fused", EmitKind::Fused}, {"gemma", EmitKind::Gemma}};
   for (const auto &[known, kind] : kinds)
     if (known == name)
       return kind;
@@ -119,6 +141,8 @@ static llvm::Expected<Options> toOptions(const Table &table) {
   options.model = table.model;
   options.output = table.output;
   options.march = table.march;
+  options.cuda = table.target == "cuda";
+  options.gpuArch = table.gpuArch;
   options.quantize = table.quantize;
   options.compute = table.compute;
   options.kv = table.kv;
@@ -152,7 +176,8 @@ static llvm::Expected<Options> toOptions(const Table &table) {
     return usageError("--autotune: found --emit=" + table.emit + ", which makes no code; expected exe, obj, asm or llvm");
   if (options.model.empty())
     return usageError("no model given; usage: gemmac MODEL -o OUT (gemmac --help)");
-  if (options.output.empty() && (options.emit == EmitKind::Exe || options.emit == EmitKind::Obj) && !options.estimate)
+  if (options.output.empty() && !options.estimate &&
+      llvm::is_contained({EmitKind::Exe, EmitKind::Obj, EmitKind::Cubin}, options.emit))
     return usageError("no output given; usage: gemmac MODEL -o OUT (gemmac --help)");
   return options;
 }
@@ -221,8 +246,9 @@ llvm::Expected<Options> parseOptions(int argc, char **argv, bool &done) {
     return usageError(first + " (gemmac --help lists the options)");
   }
   if (table.listTargets) {
-    for (const std::string &name : targetNames())
-      llvm::outs() << name << "\n";
+    for (const auto &names : {targetNames(), gpuTargetNames()})
+      for (const std::string &name : names)
+        llvm::outs() << name << "\n";
     done = true;
     return Options();
   }
@@ -232,6 +258,8 @@ llvm::Expected<Options> parseOptions(int argc, char **argv, bool &done) {
     return Options();
   }
   if (llvm::Error error = checkChoices(table))
+    return error;
+  if (llvm::Error error = checkHardware(table))
     return error;
   return toOptions(table);
 }

@@ -8,11 +8,13 @@
 
 namespace gemmac {
 
-enum class EmitKind { Exe, Obj, Asm, Llvm, Gemma, Fused, Step };
+enum class EmitKind { Exe, Obj, Asm, Llvm, Ptx, Cubin, Gemma, Fused, Step };
 
 struct Options {
   std::string model, output;
   std::string march = "native", quantize = "none", compute, kv = "bf16", fuse = "all";
+  bool cuda = false;   ///< --target=cuda; else cpu
+  std::string gpuArch; ///< with cuda: a list, not empty
   EmitKind emit = EmitKind::Exe;
   int64_t context = 0; ///< 0: min(the model's, 8192)
   unsigned optLevel = 2;
