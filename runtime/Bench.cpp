@@ -56,7 +56,7 @@ std::string BenchRow::name() const {
 
 /// A decode step as `run` makes it, unless its sampling needs all logits.
 static void decodeStep(Session &session, const Manifest &m, int32_t id) {
-  if (m.decodeTop.run)
+  if (m.decodeTop)
     session.decodeTop(id);
   else
     session.decode(id);
@@ -97,7 +97,7 @@ class PhaseClock : public StepObserver {
 public:
   PhaseClock(Session &session, size_t most)
       : session_(session), other_(session.observer()),
-        workers_(static_cast<size_t>(session.pool().workers())) {
+        workers_(static_cast<size_t>(std::max(1, session.executor().clocks()))) {
     workers_[0].ns.reserve(most);
     session.observe(this);
   }
@@ -107,14 +107,14 @@ public:
     if (other_)
       other_->before();
     else
-      session_.pool().setTimes(&workers_);
+      session_.executor().setTimes(&workers_);
   }
   void after(const Entry &entry, int64_t position, int64_t rows) override {
     if (other_) {
-      workers_[0].ns = (*session_.pool().times())[0].ns;
+      workers_[0].ns = (*session_.executor().times())[0].ns;
       other_->after(entry, position, rows);
     }
-    session_.pool().setTimes(nullptr);
+    session_.executor().setTimes(nullptr);
   }
   /// The start of the step, the end of each barrier, the end of the step.
   std::vector<int64_t> leaves() const {
@@ -215,7 +215,7 @@ double streamingRead(Session &session, const Manifest &m, uint64_t weightBytes) 
   for (int pass = 0; pass < 4; ++pass) {
     stopIfInterrupted();
     const auto start = Clock::now();
-    session.runOther(m.stream, blocks);
+    session.executor().runOther(m.stream, blocks);
     if (pass > 0) // the first brings the pages in
       best = std::max(best, static_cast<double>(blocks) * GM_STREAM_BLOCK / since(start));
   }
@@ -258,17 +258,18 @@ std::vector<double> computePeaks(Session &session, const Manifest &m) {
   constexpr double kSeconds = .02;
   std::vector<double> rates;
   if (!m.peaks.empty())
-    session.runOther(fillOperands, 1);
+    session.executor().runOther(fillOperands, 1);
   for (const Peak &peak : m.peaks) {
     int64_t times = 1000;
     double best = 0;
     for (int pass = 0; pass < 5; ++pass) {
       stopIfInterrupted();
       const auto start = Clock::now();
-      session.runOther(peak.run, times);
+      session.executor().runOther(peak.run, times);
       const double seconds = std::max(1e-9, since(start));
       if (pass > 1) // the first two find out how long it takes
-        best = std::max(best, peak.flops * static_cast<double>(times) * session.pool().workers() / seconds);
+        best =
+            std::max(best, peak.flops * static_cast<double>(times) * session.executor().clocks() / seconds);
       times = std::clamp<int64_t>(static_cast<int64_t>(static_cast<double>(times) * kSeconds / seconds), 1,
                                   100'000'000);
     }
@@ -286,13 +287,13 @@ static void onlyBarriers(const GmStep *step) {
 Machine measureMachine(Session &session, const Manifest &m, uint64_t weightBytes) {
   constexpr int64_t kBarriers = 2000;
   Machine machine;
-  machine.workers = session.pool().workers();
+  machine.workers = session.executor().clocks();
   machine.readRate = streamingRead(session, m, weightBytes);
   const std::vector<double> peaks = computePeaks(session, m);
   for (size_t i = 0; i < peaks.size(); ++i)
     machine.setPeak(m.peaks[i].kind, peaks[i]);
   const auto start = Clock::now();
-  session.runOther(onlyBarriers, kBarriers);
+  session.executor().runOther(onlyBarriers, kBarriers);
   machine.barrierSeconds = since(start) / kBarriers;
   stopIfInterrupted();
   return machine;

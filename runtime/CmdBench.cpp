@@ -36,6 +36,7 @@ struct BenchFacts {
   std::vector<double> peaks;    ///< operations per second of each of the manifest's
   double hugePageShare = 0;
   MemoryUse memory;
+  ExecutorFacts executor;
 };
 
 /// A row against what the machine can do.
@@ -58,7 +59,7 @@ static Shares sharesOf(const Manifest &m, const BenchRow &row, const BenchFacts 
   return s;
 }
 
-static json rowJson(const Program &p, const Options &o, const BenchRow &row, const BenchFacts &facts) {
+static json rowJson(const Program &p, const BenchRow &row, const BenchFacts &facts) {
   const Manifest &m = p.manifest;
   std::vector<int64_t> ns;
   std::vector<double> rates;
@@ -78,16 +79,16 @@ static json rowJson(const Program &p, const Options &o, const BenchRow &row, con
   const Shares shares = sharesOf(m, row, facts);
   return {{"build_commit", m.version},
           {"cpu_info", cpuName()},
-          {"gpu_info", ""},
-          {"backends", "CPU"},
+          {"gpu_info", facts.executor.gpu},
+          {"backends", facts.executor.backend},
           {"model_filename", p.path},
           {"model_type", cat(m.name, " ", m.quantize)},
           {"model_size", m.weightBytes},
           {"model_n_params", m.parameters},
           {"n_batch", m.prefillNone.rows},
           {"n_ubatch", m.prefillNone.rows},
-          {"n_threads", o.workers},
-          {"bound_cpus", thisMachine().pinned(o.workers, o.pin)},
+          {"n_threads", facts.executor.units},
+          {"bound_cpus", facts.executor.cpus},
           {"type_k", m.kv},
           {"type_v", m.kv},
           {"n_gpu_layers", 0},
@@ -120,8 +121,7 @@ static json rowJson(const Program &p, const Options &o, const BenchRow &row, con
           {"samples_ts", rates}};
 }
 
-static std::string markdown(const Program &p, const Options &o, const std::vector<BenchRow> &rows,
-                            const BenchFacts &f) {
+static std::string markdown(const Program &p, const std::vector<BenchRow> &rows, const BenchFacts &f) {
   const Manifest &m = p.manifest;
   const std::string model = cat(m.name, " ", m.quantize),
                     size = format("%.2f GiB", static_cast<double>(m.weightBytes) / (1 << 30)),
@@ -140,13 +140,13 @@ static std::string markdown(const Program &p, const Options &o, const std::vecto
     const std::string rate = format("%*.2f \xC2\xB1 %s", 17 - static_cast<int>(deviation.size()),
                                     row.meanRate(), deviation.c_str());
     const Shares shares = sharesOf(m, row, f);
-    s += format("| %-30s | %10s | %10s | %-10s | %7d | %7s | %4s | %15s | %20s | %12s | %9s |\n",
-                model.c_str(), size.c_str(), params.c_str(), "CPU", o.workers, m.compute.c_str(),
-                m.kv.c_str(), row.name().c_str(), rate.c_str(), percent(shares.ofReading).c_str(),
-                percent(shares.ofPeak).c_str());
+    s += format("| %-30s | %10s | %10s | %-10s | %7lld | %7s | %4s | %15s | %20s | %12s | %9s |\n",
+                model.c_str(), size.c_str(), params.c_str(), f.executor.backend.c_str(),
+                static_cast<long long>(f.executor.units), m.compute.c_str(), m.kv.c_str(), row.name().c_str(),
+                rate.c_str(), percent(shares.ofReading).c_str(), percent(shares.ofPeak).c_str());
   }
   s += cat("\ncpu: ", cpuName(), "; march ", join(m.march, ","), "; gemmac ", m.version, "\n");
-  s += cat("workers: ", workersText(thisMachine(), o), "\n");
+  s += cat(f.executor.unit, ": ", f.executor.text, "\n");
   s += format("time to first token: %.1f ms\n", f.firstTokenSeconds * 1e3);
   s += format("memory: peak resident %.1f MiB, anonymous %.1f MiB\n",
               static_cast<double>(f.memory.peakResident) / (1 << 20),
@@ -293,16 +293,17 @@ static void rowsCommand(const Program &p, const Options &o, Session &session) {
         rows.push_back(benchRow(session, m, 0, n, depth, o.repetitions));
   }
   facts.memory = memoryUse();
+  facts.executor = session.executor().facts();
   facts.hugePageShare = p.payload.hugePageShare(false);
   facts.readRate = streamingRead(session, m, p.payload.weightBytes());
   facts.peaks = computePeaks(session, m);
   if (o.format == BenchFormat::Markdown) {
-    writeOut(markdown(p, o, rows, facts));
+    writeOut(markdown(p, rows, facts));
     return;
   }
   std::vector<json> list;
   for (const BenchRow &row : rows)
-    list.push_back(rowJson(p, o, row, facts));
+    list.push_back(rowJson(p, row, facts));
   writeOut(o.format == BenchFormat::Csv ? csv(list) : json(list).dump(1) + "\n");
 }
 
@@ -310,8 +311,7 @@ int benchCommand(const Program &p, const Options &o) {
   const Manifest &m = p.manifest;
   const int64_t context = contextOf(p, o);
   checkRows(m, o, context);
-  Session session(m, p.payload.mapWeights(o.hugePages), o.workers, context,
-                  thisMachine().pinned(o.workers, o.pin));
+  Session session(m, openExecutor(p, o), context);
   std::optional<Trace> trace;
   if (o.trace)
     trace.emplace(*o.trace, m, session, p.start);

@@ -23,8 +23,7 @@ public:
   Chat(const Program &program, const Options &options)
       : program_(program), options_(options), tokenizer_(program.payload.tokenizer()),
         conversation_(program, options, tokenizer_),
-        session_(program.manifest, program.payload.mapWeights(options.hugePages), options.workers,
-                 contextOf(program, options), thisMachine().pinned(options.workers, options.pin)),
+        session_(program.manifest, openExecutor(program, options), contextOf(program, options)),
         sampler_(samplingOf(program.manifest.sampling, options), program.manifest.vocab,
                  program.manifest.softcap, program.manifest.suppress) {}
 

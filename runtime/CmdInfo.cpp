@@ -84,7 +84,7 @@ static std::string infoText(const Program &p, const Options &o, const json &j) {
   s += cat("quantize: ", m.quantize, ", compute ", m.compute, ", kv ", m.kv, "\n");
   s += cat("target: ", m.target, ", march ", listed(m.march), ", needs ", listed(m.features), "\n");
   s += cat("this machine: ", cpuName(), ", lacks ", listed(missingFeatures(m.features)), "\n");
-  s += cat("workers: ", workersText(thisMachine(), o), "\n");
+  s += cat("workers: ", workersText(thisMachine(), o.workers, thisMachine().pinned(o.workers, o.pin)), "\n");
   s += targetsText(p.targets);
   s += cat("context: ", m.context, ", window ", m.window, ", prefill rows ", m.prefillNone.rows, "\n");
   s += cat("fusions: ", j.contains("fusions") ? listed(j["fusions"].get<std::vector<std::string>>()) : "none",

@@ -54,7 +54,7 @@ static const char *nameOf(StopReason reason) {
 }
 
 static void printPerf(const Program &program, const GenerateResult &r, size_t promptTokens,
-                      double startSeconds, int workers, uint64_t seed) {
+                      double startSeconds, const ExecutorFacts &facts, uint64_t seed) {
   const auto rate = [](double n, double s) { return s > 0 ? n / s : 0; };
   const MemoryUse memory = memoryUse();
   const double mib = 1 << 20;
@@ -65,9 +65,10 @@ static void printPerf(const Program &program, const GenerateResult &r, size_t pr
                r.ids.size(), rate(static_cast<double>(r.decodeSteps), r.answerSeconds), nameOf(r.reason));
   std::fprintf(
       stderr,
-      "memory  peak %.1f MiB, anonymous %.1f MiB, weights in 2 MiB pages %.0f %%; workers %d, seed %llu\n",
+      "memory  peak %.1f MiB, anonymous %.1f MiB, weights in 2 MiB pages %.0f %%; %s %lld, seed %llu\n",
       static_cast<double>(memory.peakResident) / mib, static_cast<double>(memory.anonymous) / mib,
-      100 * program.payload.hugePageShare(false), workers, static_cast<unsigned long long>(seed));
+      100 * program.payload.hugePageShare(false), facts.unit.c_str(), static_cast<long long>(facts.units),
+      static_cast<unsigned long long>(seed));
 }
 
 int runCommand(const Program &program, const Options &o) {
@@ -76,8 +77,7 @@ int runCommand(const Program &program, const Options &o) {
   const Manifest &m = program.manifest;
   const Tokenizer tokenizer(program.payload.tokenizer());
   const std::vector<int32_t> prompt = promptIds(program, o, tokenizer);
-  const char *weights = program.payload.mapWeights(o.hugePages);
-  Session session(m, weights, o.workers, contextOf(program, o), thisMachine().pinned(o.workers, o.pin));
+  Session session(m, openExecutor(program, o), contextOf(program, o));
   std::optional<Trace> trace;
   if (o.trace)
     trace.emplace(*o.trace, m, session, program.start);
@@ -113,7 +113,7 @@ int runCommand(const Program &program, const Options &o) {
   if (trace)
     trace->commit();
   if (o.perf)
-    printPerf(program, result, prompt.size(), startSeconds, o.workers, params.seed);
+    printPerf(program, result, prompt.size(), startSeconds, session.executor().facts(), params.seed);
   return result.reason == StopReason::Interrupt ? kInterrupted : kDone;
 }
 
@@ -123,8 +123,7 @@ int logitsCommand(const Program &program, const Options &o) {
   const Manifest &m = program.manifest;
   const Tokenizer tokenizer(program.payload.tokenizer());
   const std::vector<int32_t> ids = promptIds(program, o, tokenizer);
-  Session session(m, program.payload.mapWeights(o.hugePages), o.workers, contextOf(program, o),
-                  thisMachine().pinned(o.workers, o.pin));
+  Session session(m, openExecutor(program, o), contextOf(program, o));
   NpyWriter file(o.output, o.all ? static_cast<int64_t>(ids.size()) : 0, m.vocab);
   bool finite = true;
   auto write = [&](int64_t, const float *row) {
@@ -163,8 +162,7 @@ int perplexityCommand(const Program &program, const Options &o) {
   const int64_t windows = std::min(most, o.windows.value_or(most));
   if (windows < o.windows.value_or(windows))
     note(cat("the text has only ", most, " windows of ", o.window, " tokens"));
-  Session session(m, program.payload.mapWeights(o.hugePages), o.workers, m.context,
-                  thisMachine().pinned(o.workers, o.pin));
+  Session session(m, openExecutor(program, o), m.context);
   const double result =
       perplexity(session, m, std::move(ids), o.window, windows, [&](int64_t w, double soFar) {
         std::fprintf(stderr, "[%lld/%lld] %.4f\n", static_cast<long long>(w + 1),

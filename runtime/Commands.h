@@ -2,6 +2,7 @@
 // failures are exceptions. stdout carries the answer only.
 #pragma once
 
+#include "runtime/Executor.h"
 #include "runtime/Model.h"
 #include "runtime/Options.h"
 #include "runtime/Sampler.h"
@@ -9,6 +10,7 @@
 #include "runtime/Tokenizer.h"
 
 #include <chrono>
+#include <memory>
 
 namespace gemmac::rt {
 
@@ -39,6 +41,8 @@ int rtMain(int argc, const char *const *argv, const GmModels &models, const std:
 
 /// The ids to compute from --ids, -p, -f or stdin; checks templates, ids and the context.
 std::vector<int32_t> promptIds(const Program &program, const Options &options, const Tokenizer &tokenizer);
+/// What computes the model's steps, with the weights. Call once.
+std::unique_ptr<Executor> openExecutor(const Program &program, const Options &options);
 /// The context to run with; fails with exit 2 if -c exceeds what was compiled.
 int64_t contextOf(const Program &program, const Options &options);
 /// Checks the ids of a prompt: in the vocabulary, at least one, within the context.

@@ -47,7 +47,7 @@ GenerateResult generate(Session &session, Sampler &sampler, const Tokenizer &tok
     sampler.accept(id);
   auto start = Clock::now();
   float *logits = session.prefillLast(prompt); // all of them: this is once a prompt
-  const bool needsTop = manifest.decodeTop.run && sampler.needsOnly(manifest.decodeTop.stride);
+  const bool needsTop = manifest.decodeTop && sampler.needsOnly(manifest.decodeTop.stride);
   std::optional<TopLogits> top;
   result.promptSeconds = since(start);
   start = Clock::now();

@@ -81,6 +81,7 @@ static void checkRoom(const char *name, const char *what, uint64_t offset, uint6
 static Entry readEntry(const json &entries, const char *name, GmEntry run, bool everyRow, const Manifest &m,
                        bool top = false) {
   Entry e;
+  e.name = name;
   auto it = entries.find(name);
   if (it == entries.end() || it->is_null())
     return e;
@@ -110,12 +111,12 @@ static void readEntries(const json &j, const GmModel &model, Manifest &m) {
   m.prefillLast = readEntry(entries, "prefill_last", model.prefill_last, false, m);
   m.prefillAll = readEntry(entries, "prefill_all", model.prefill_all, true, m);
   m.decodeTop = readEntry(entries, "decode_top", model.decode_top, false, m, /*top=*/true);
-  if (m.decodeTop.run && !m.decodeTop.stride)
+  if (m.decodeTop && !m.decodeTop.stride)
     broken("entry 'decode_top' lacks its logits");
-  if (!m.decode.run || !m.decode.stride)
+  if (!m.decode || !m.decode.stride)
     broken("entry 'decode' with logits is missing");
   for (const Entry *e : {&m.prefillLast, &m.prefillAll})
-    if (e->run && !e->stride)
+    if (*e && !e->stride)
       broken("a prefill entry lacks its logits");
 }
 
@@ -240,6 +241,10 @@ Manifest readManifest(const GmModel &model) {
   readPeaks(j, model, m);
   readCaches(j, m);
   return m;
+}
+
+int64_t Manifest::mostRows() const {
+  return std::max({decode.rows, decodeTop.rows, prefillNone.rows, prefillLast.rows, prefillAll.rows});
 }
 
 bool Manifest::isStop(int32_t id) const { return std::find(eos.begin(), eos.end(), id) != eos.end(); }

@@ -12,15 +12,18 @@
 
 namespace gemmac::rt {
 
-/// One compiled step function and where it leaves its logits.
+/// One compiled step and where it leaves its logits.
 struct Entry {
-  GmEntry run = nullptr; ///< null: the model has none
-  int64_t rows = 0;      ///< most rows (tokens) of one call
+  std::string name;      ///< "decode"
+  GmEntry run = nullptr; ///< on a CPU
+  int64_t rows = 0;      ///< most rows (tokens) of one call; 0: the model has no such entry
   uint64_t logits = 0;   ///< byte offset in the arena of f32 [rows or 1][stride]
   int64_t stride = 0;    ///< floats from one row of logits to the next
   int64_t phases = 0;
   uint64_t ids = 0; ///< decode_top: byte offset in the arena of i32 [stride], the ids of its logits
   std::vector<std::string> phaseNames; ///< in order; empty if not known
+
+  explicit operator bool() const { return rows > 0; }
 };
 
 /// One KV cache: a ring of `slots` positions of which a row sees the last `window`, or (window 0) one slot
@@ -76,6 +79,8 @@ struct Manifest {
   std::string decodePeak, prefillPeak; ///< kinds; empty if not known
 
   bool isStop(int32_t id) const;
+  /// Of any entry.
+  int64_t mostRows() const;
 };
 
 /// Reads and checks the manifest. Fails with exit 3: it was written by gemmac, so the executable is at fault.

@@ -292,13 +292,6 @@ void checkInput(const Options &o) {
 
 } // namespace
 
-std::string workersText(const Topology &machine, const Options &o) {
-  std::string cpus;
-  for (int cpu : machine.pinned(o.workers, o.pin))
-    cpus += cat(cpus.empty() ? "bound to CPU " : ",", cpu);
-  return cat(o.workers, " on ", machine.text(), "; ", cpus.empty() ? "not bound" : cpus);
-}
-
 void settleWorkers(Options &o) {
   if (o.workers == 0)
     o.workers = thisMachine().defaultWorkers();

@@ -54,9 +54,6 @@ struct Options {
 /// Sets the default number of workers where none was given. Only commands that use it do: it asks the system.
 void settleWorkers(Options &options);
 
-/// "2 of 2 CPUs, 2 cores, ..; not bound"
-std::string workersText(const Topology &machine, const Options &options);
-
 /// What to do: options, or a text to print (help).
 struct Parsed {
   Options options;

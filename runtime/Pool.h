@@ -4,6 +4,7 @@
 #pragma once
 
 #include "runtime/Abi.h"
+#include "runtime/WorkerTimes.h"
 
 #include <atomic>
 #include <cstdint>
@@ -11,13 +12,6 @@
 #include <vector>
 
 namespace gemmac::rt {
-
-/// When one worker worked: the start of the step, then of each barrier (the last ends the step) when it came
-/// and when it went on, which of the last only worker 0 notes; ns of the steady clock. Nothing is noted
-/// beyond the capacity.
-struct alignas(64) WorkerTimes {
-  std::vector<int64_t> ns;
-};
 
 class Pool {
 public:
@@ -28,6 +22,8 @@ public:
   ~Pool();
 
   int workers() const { return workers_; }
+  /// The CPU of each worker; empty: they are not bound.
+  const std::vector<int> &cpus() const { return cpus_; }
 
   /// Runs entry on every worker and returns when all have returned from it. Worker w gets a copy of `proto`
   /// with its `worker`, its `pool`, and `scratch` moved on by w * scratchStride bytes.

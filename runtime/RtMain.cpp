@@ -1,6 +1,7 @@
 // From the command line to a command, and from every exception to one message and an exit code.
 #include "runtime/Commands.h"
 #include "runtime/Conversation.h"
+#include "runtime/CpuExecutor.h"
 #include "runtime/Failure.h"
 #include "runtime/Output.h"
 #include "runtime/Signals.h"
@@ -58,6 +59,11 @@ bool readLine(std::string &line) {
   if (std::ferror(stdin) && !interrupted())
     throw Failure(kBadInput, cat("cannot read stdin: ", std::strerror(errno)));
   return !line.empty();
+}
+
+std::unique_ptr<Executor> openExecutor(const Program &program, const Options &o) {
+  return std::make_unique<CpuExecutor>(program.manifest, program.payload.mapWeights(o.hugePages), o.workers,
+                                       thisMachine().pinned(o.workers, o.pin));
 }
 
 int64_t contextOf(const Program &program, const Options &options) {

@@ -5,48 +5,11 @@
 #include "runtime/Signals.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace gemmac::rt {
 
-static uint64_t counterBytes(const Manifest &m) {
-  constexpr uint64_t kLine = 64, kOwn = 2; // runOther's
-  return std::max(m.counters, kOwn) * kLine;
-}
-
-static int64_t mostRows(const Manifest &m) {
-  return std::max({m.decode.rows, m.prefillNone.rows, m.prefillLast.rows, m.prefillAll.rows});
-}
-
-/// Workers' scratch starts on pages of its own: no two workers write one cache line, and no two share its TLB
-/// entry.
-static uint64_t scratchStride(const Manifest &m) {
-  return roundUp(std::max<uint64_t>(m.scratchBytes, m.peaks.empty() ? 64 : GM_PEAK_BYTES), 4096);
-}
-
-Session::Session(const Manifest &manifest, const char *weights, int workers, int64_t context,
-                 std::vector<int> cpus)
-    : manifest_(manifest), context_(context), counterBytes_(counterBytes(manifest)),
-      scratchStride_(scratchStride(manifest)),
-      arena_(Region::anonymous(manifest.arenaBytes, true, "the arena (activations and KV caches)")),
-      pool_(workers, std::move(cpus)) {
-  const uint64_t idBytes = roundUp(static_cast<uint64_t>(mostRows(manifest)) * sizeof(int32_t), 64);
-  const uint64_t head = roundUp(counterBytes_ + 2 * idBytes, 4096);
-  uint64_t scratch = 0, total = 0;
-  if (!mulOk(scratchStride_, static_cast<uint64_t>(workers), scratch) || !addOk(scratch, head, total))
-    throw Failure(kLacking, cat("the scratch of ", workers, " workers, ", manifest.scratchBytes,
-                                " bytes each, exceeds the address space; use fewer with -t"));
-  work_ = Region::anonymous(total, false, "the workers' scratch");
-  char *p = work_.data();
-  proto_.counters = reinterpret_cast<int64_t *>(p);
-  tokens_ = reinterpret_cast<int32_t *>(p + counterBytes_);
-  positions_ = reinterpret_cast<int32_t *>(p + counterBytes_ + idBytes);
-  proto_.scratch = p + head;
-  proto_.arena = arena_.data();
-  proto_.weights = weights;
-  proto_.tokens = tokens_;
-  proto_.positions = positions_;
-}
+Session::Session(const Manifest &manifest, std::unique_ptr<Executor> executor, int64_t context)
+    : manifest_(manifest), executor_(std::move(executor)), context_(context) {}
 
 void Session::checkRoom(int64_t more) const {
   if (more > context_ - position_)
@@ -67,47 +30,43 @@ bool Session::canRewind(int64_t position) const {
   });
 }
 
-void Session::zeroCounters() { std::memset(proto_.counters, 0, counterBytes_); }
-
-float *Session::step(const Entry &entry, std::span<const int32_t> ids) {
+void Session::step(const Entry &entry, std::span<const int32_t> ids) {
   checkRoom(static_cast<int64_t>(ids.size()));
   if (interrupted() && ids.size() > 1)
     throw Interrupted();
+  const std::span<int32_t> tokens = executor_->tokens(), positions = executor_->positions();
   for (size_t i = 0; i < ids.size(); ++i) {
     const auto &soft = manifest_.placeholders;
-    tokens_[i] = std::find(soft.begin(), soft.end(), ids[i]) == soft.end() ? ids[i] : manifest_.pad;
-    positions_[i] = static_cast<int32_t>(position_ + static_cast<int64_t>(i));
+    tokens[i] = std::find(soft.begin(), soft.end(), ids[i]) == soft.end() ? ids[i] : manifest_.pad;
+    positions[i] = static_cast<int32_t>(position_ + static_cast<int64_t>(i));
   }
-  proto_.rows = static_cast<int64_t>(ids.size());
-  zeroCounters();
+  const auto rows = static_cast<int64_t>(ids.size());
   if (observer_)
     observer_->before();
-  pool_.run(entry.run, proto_, scratchStride_);
+  executor_->run(entry, rows);
   if (observer_)
-    observer_->after(entry, position_, proto_.rows);
-  position_ += proto_.rows;
+    observer_->after(entry, position_, rows);
+  position_ += rows;
   written_ = std::max(written_, position_);
-  return reinterpret_cast<float *>(arena_.data() + entry.logits);
+}
+
+float *Session::decode(int32_t id) {
+  step(manifest_.decode, {&id, 1});
+  return executor_->logits(manifest_.decode, 0);
 }
 
 TopLogits Session::decodeTop(int32_t id) {
   const Entry &entry = manifest_.decodeTop;
-  const float *values = step(entry, {&id, 1});
+  step(entry, {&id, 1});
   const auto n = static_cast<size_t>(entry.stride);
-  return {{values, n}, {reinterpret_cast<const int32_t *>(arena_.data() + entry.ids), n}};
-}
-
-void Session::runOther(GmEntry entry, int64_t rows) {
-  proto_.rows = rows;
-  zeroCounters();
-  pool_.run(entry, proto_, scratchStride_);
+  return {{executor_->logits(entry, 0), n}, {executor_->ids(entry), n}};
 }
 
 void Session::prefill(std::span<const int32_t> ids) {
   checkRoom(static_cast<int64_t>(ids.size()));
   const Manifest &m = manifest_;
   // A model may lack the entry; its logits are then computed and not looked at.
-  const Entry &entry = m.prefillNone.run ? m.prefillNone : m.prefillLast.run ? m.prefillLast : m.decode;
+  const Entry &entry = m.prefillNone ? m.prefillNone : m.prefillLast ? m.prefillLast : m.decode;
   while (!ids.empty()) {
     const size_t n = std::min(ids.size(), static_cast<size_t>(entry.rows));
     step(entry, ids.first(n));
@@ -117,25 +76,27 @@ void Session::prefill(std::span<const int32_t> ids) {
 
 float *Session::prefillLast(std::span<const int32_t> ids) {
   checkRoom(static_cast<int64_t>(ids.size()));
-  const Entry &last = manifest_.prefillLast.run ? manifest_.prefillLast : manifest_.decode;
-  const size_t inner = manifest_.prefillNone.run ? static_cast<size_t>(manifest_.prefillNone.rows) : 1;
+  const Entry &last = manifest_.prefillLast ? manifest_.prefillLast : manifest_.decode;
+  const size_t inner = manifest_.prefillNone ? static_cast<size_t>(manifest_.prefillNone.rows) : 1;
   while (ids.size() > static_cast<size_t>(last.rows)) {
     const size_t n = std::min(inner, ids.size() - 1); // leaves at least one token for the last step
     prefill(ids.first(n));
     ids = ids.subspan(n);
   }
-  return step(ids.size() == 1 ? manifest_.decode : last, ids);
+  const Entry &entry = ids.size() == 1 ? manifest_.decode : last;
+  step(entry, ids);
+  return executor_->logits(entry, 0);
 }
 
 void Session::prefillAll(std::span<const int32_t> ids,
                          const std::function<void(int64_t, const float *)> &row) {
   checkRoom(static_cast<int64_t>(ids.size()));
-  const Entry &entry = manifest_.prefillAll.run ? manifest_.prefillAll : manifest_.decode;
+  const Entry &entry = manifest_.prefillAll ? manifest_.prefillAll : manifest_.decode;
   for (int64_t done = 0; !ids.empty();) {
     const size_t n = std::min(ids.size(), static_cast<size_t>(entry.rows));
-    const float *logits = step(entry, ids.first(n));
+    step(entry, ids.first(n));
     for (size_t i = 0; i < n; ++i, ++done)
-      row(done, logits + static_cast<int64_t>(i) * entry.stride);
+      row(done, executor_->logits(entry, static_cast<int64_t>(i)));
     ids = ids.subspan(n);
   }
 }

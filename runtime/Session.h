@@ -1,13 +1,12 @@
-// One sequence being computed: the arena with its KV caches, the workers, and the position. Takes all its
-// memory at construction; prefill and decode allocate nothing.
+// One sequence being computed: its position, and how its tokens are cut into steps, which an executor
+// computes. Prefill and decode allocate nothing.
 #pragma once
 
-#include "runtime/Memory.h"
-#include "runtime/Model.h"
-#include "runtime/Pool.h"
+#include "runtime/Executor.h"
 #include "runtime/Sampler.h"
 
 #include <functional>
+#include <memory>
 #include <span>
 
 namespace gemmac::rt {
@@ -23,9 +22,8 @@ public:
 
 class Session {
 public:
-  /// `weights` outlives the session. `context` (<= manifest's) is the most tokens it accepts. `cpus`: Pool's.
-  Session(const Manifest &manifest, const char *weights, int workers, int64_t context,
-          std::vector<int> cpus = {});
+  /// The manifest outlives the session. `context` (<= manifest's) is the most tokens it accepts.
+  Session(const Manifest &manifest, std::unique_ptr<Executor> executor, int64_t context);
 
   /// Forgets every token. KV need not be cleared: a step reads only slots of positions it has seen.
   void reset() { position_ = written_ = 0; }
@@ -46,33 +44,27 @@ public:
   /// Appends tokens; calls row(i, logits [vocab]) for each, in order.
   void prefillAll(std::span<const int32_t> ids, const std::function<void(int64_t, const float *)> &row);
   /// Appends one token; its logits.
-  float *decode(int32_t id) { return step(manifest_.decode, {&id, 1}); }
+  float *decode(int32_t id);
   /// Appends one token; its largest logits, where the executable has manifest.decodeTop. Valid until the next
   /// step.
   TopLogits decodeTop(int32_t id);
 
-  /// Runs a function that is not the model's on all workers: `rows` and `counters` mean what it wants.
-  void runOther(GmEntry entry, int64_t rows);
-  Pool &pool() { return pool_; }
+  /// For measurements.
+  Executor &executor() { return *executor_; }
   /// Null: nobody. The observer outlives its watch.
   void observe(StepObserver *observer) { observer_ = observer; }
   StepObserver *observer() const { return observer_; }
 
 private:
-  float *step(const Entry &entry, std::span<const int32_t> ids);
-  void zeroCounters();
+  void step(const Entry &entry, std::span<const int32_t> ids);
   void checkRoom(int64_t more) const;
 
   const Manifest &manifest_;
+  const std::unique_ptr<Executor> executor_;
   const int64_t context_;
   int64_t position_ = 0;
   int64_t written_ = 0; ///< positions that were written since the last reset
-  uint64_t counterBytes_, scratchStride_;
-  Region arena_, work_; ///< work_: counters, tokens, positions, scratch of each worker
-  GmStep proto_ = {};
   StepObserver *observer_ = nullptr;
-  int32_t *tokens_, *positions_;
-  Pool pool_;
 };
 
 } // namespace gemmac::rt

@@ -239,6 +239,13 @@ const Topology &thisMachine() {
   return topology;
 }
 
+std::string workersText(const Topology &machine, int workers, const std::vector<int> &bound) {
+  std::string cpus;
+  for (int cpu : bound)
+    cpus += cat(cpus.empty() ? "bound to CPU " : ",", cpu);
+  return cat(workers, " on ", machine.text(), "; ", cpus.empty() ? "not bound" : cpus);
+}
+
 int mostWorkers(const Topology &t) {
   constexpr int kAlways = 64, kMost = 1024, kPerCpu = 4;
   return std::min(kMost,

@@ -42,6 +42,8 @@ std::vector<int> affinityCpus();
 Topology readTopology(const std::string &root, const std::vector<int> &allowed);
 /// Of this process, read once.
 const Topology &thisMachine();
+/// "2 on 2 CPUs, 2 cores, ..; not bound", of workers bound to `cpus`.
+std::string workersText(const Topology &, int workers, const std::vector<int> &cpus);
 /// The most workers of -t: more than anybody needs, less than what brings the machine down.
 int mostWorkers(const Topology &);
 

@@ -26,7 +26,8 @@ Trace::Trace(const std::string &path, const Manifest &manifest, Session &session
              std::chrono::steady_clock::time_point start, size_t mostSpans)
     : file_(path), manifest_(manifest), session_(session),
       start_(std::chrono::duration_cast<std::chrono::nanoseconds>(start.time_since_epoch()).count()),
-      most_(mostSpans), times_(static_cast<size_t>(session.pool().workers())) {
+      most_(mostSpans), clocks_(static_cast<size_t>(session.executor().clocks())),
+      times_(std::max<size_t>(1, clocks_)) {
   int64_t phases = 0;
   for (const Entry *e : {&manifest.decode, &manifest.decodeTop, &manifest.prefillNone, &manifest.prefillLast,
                          &manifest.prefillAll})
@@ -42,38 +43,31 @@ Trace::~Trace() { session_.observe(nullptr); }
 void Trace::before() {
   for (WorkerTimes &worker : times_)
     worker.ns.clear();
-  session_.pool().setTimes(&times_);
+  session_.executor().setTimes(&times_);
 }
 
 /// Times of a worker: when the step began, then when it came to each barrier and when it left it; behind the
 /// last phase's barrier, or instead of it, the one that ends the step.
 void Trace::after(const Entry &entry, int64_t position, int64_t rows) {
-  session_.pool().setTimes(nullptr);
+  session_.executor().setTimes(nullptr);
   size_t more = 0;
-  for (const WorkerTimes &worker : times_)
-    more += worker.ns.size() / 2;
-  if (leftOut_ || spans_.size() + more > most_) { // without a gap: a later one may be smaller
+  for (size_t w = 0; w < clocks_; ++w)
+    more += times_[w].ns.size() / 2;
+  if (leftOut_ || spans_.size() + more > most_ ||
+      steps_.size() == most_) { // without a gap: a later one may be smaller
     ++leftOut_;
     return;
   }
   if (times_[0].ns.empty())
     return;
   steps_.push_back({&entry, position, rows, times_[0].ns.front(), times_[0].ns.back(), spans_.size()});
-  for (size_t w = 0; w < times_.size(); ++w) {
+  for (size_t w = 0; w < clocks_; ++w) {
     const std::vector<int64_t> &ns = times_[w].ns;
     const size_t phases =
         std::min(ns.size() / 2, entry.phaseNames.empty() ? ns.size() : entry.phaseNames.size());
     for (size_t i = 0; i < phases; ++i)
       spans_.push_back({ns[2 * i], ns[2 * i + 1], static_cast<uint32_t>(i), static_cast<uint32_t>(w)});
   }
-}
-
-const char *Trace::nameOf(const Entry *entry) const {
-  return entry == &manifest_.decode        ? "decode"
-         : entry == &manifest_.decodeTop   ? "decode_top"
-         : entry == &manifest_.prefillNone ? "prefill_none"
-         : entry == &manifest_.prefillLast ? "prefill_last"
-                                           : "prefill_all";
 }
 
 std::string Trace::duration(int64_t from, int64_t to) const {
@@ -84,7 +78,7 @@ std::string Trace::duration(int64_t from, int64_t to) const {
 }
 
 std::string Trace::events(const Step &step, size_t lastSpan) const {
-  std::string s = cat(",\n", R"({"ph":"X","pid":1,"tid":0,"name":")", nameOf(step.entry), R"(",)",
+  std::string s = cat(",\n", R"({"ph":"X","pid":1,"tid":0,"name":")", step.entry->name, R"(",)",
                       duration(step.from, step.to), R"(,"args":{"position":)", step.position, R"(,"rows":)",
                       step.rows, "}}");
   for (size_t i = step.spans; i < lastSpan; ++i) {
@@ -101,7 +95,7 @@ void Trace::commit() {
   std::string head = cat(R"({"displayTimeUnit":"ms","traceEvents":[)", "\n",
                          R"({"ph":"M","pid":1,"name":"process_name","args":{"name":)", quoted(manifest_.name),
                          "}},\n", track(0, "steps"));
-  for (size_t w = 0; w < times_.size(); ++w)
+  for (size_t w = 0; w < clocks_; ++w)
     head += cat(",\n", track(static_cast<int>(w) + 1, cat("worker ", w)));
   file_.write(head.data(), head.size());
   for (size_t i = 0; i < steps_.size(); ++i) {

@@ -1,6 +1,6 @@
 // --trace: what each worker did when, as Chrome's trace events, which Perfetto and chrome://tracing show: a
-// track of steps, and for each worker one of phases; what lies between two phases is waiting. Costs two looks
-// at the clock a phase and worker while it is on, and nothing when it is off.
+// track of steps, and for each worker that has a clock one of phases; what lies between two phases is
+// waiting. Costs two looks at the clock a phase and worker while it is on, and nothing when it is off.
 #pragma once
 
 #include "runtime/Output.h"
@@ -43,14 +43,14 @@ private:
   };
   std::string events(const Step &step, size_t lastSpan) const;
   std::string duration(int64_t from, int64_t to) const;
-  const char *nameOf(const Entry *entry) const;
 
   OutputFile file_;
   const Manifest &manifest_;
   Session &session_;
   const int64_t start_;
   const size_t most_;
-  std::vector<WorkerTimes> times_;
+  const size_t clocks_;            ///< who has a track of phases
+  std::vector<WorkerTimes> times_; ///< of each, or of steps alone
   std::vector<Span> spans_;
   std::vector<Step> steps_;
   int64_t leftOut_ = 0;

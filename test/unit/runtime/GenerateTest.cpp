@@ -3,6 +3,7 @@
 #include "FakeModel.h"
 #include "TestPayload.h"
 #include "runtime/Bench.h"
+#include "runtime/CpuExecutor.h"
 #include "runtime/Failure.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +19,8 @@ using Ids = std::vector<int32_t>;
 struct Fixture {
   explicit Fixture(const std::string &changes = "{}", int64_t context = test::kContext)
       : text(test::fakeManifest(changes)), model(test::fakeModel(text)), manifest(readManifest(model)),
-        session(manifest, nullptr, 2, context), tokenizer(test::smallBlob()) {}
+        session(manifest, std::make_unique<CpuExecutor>(manifest, nullptr, 2), context),
+        tokenizer(test::smallBlob()) {}
 
   GenerateResult answer(const Ids &prompt, const GenerateOptions &options,
                         const SamplingParams &p = {.temperature = 0}) {

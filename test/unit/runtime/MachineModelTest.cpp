@@ -1,6 +1,7 @@
 // Predicted times: the roofline of each kind of phase, in literal numbers, and what bench makes of it.
 #include "Exe.h"
 #include "runtime/Bench.h"
+#include "runtime/CpuExecutor.h"
 #include "runtime/Failure.h"
 #include "runtime/Signals.h"
 
@@ -86,7 +87,7 @@ TEST(Bench, interruptEndsEveryMeasurement) {
   const std::string text = test::fakeManifest();
   const GmModel model = test::fakeModel(text);
   const Manifest manifest = readManifest(model);
-  Session session(manifest, nullptr, 2, 200);
+  Session session(manifest, std::make_unique<CpuExecutor>(manifest, nullptr, 2), 200);
   constexpr uint64_t kWeights = 64 * GM_STREAM_BLOCK; // null: they are not read
   forgetInterrupt();
   std::raise(SIGINT);

@@ -1,6 +1,7 @@
 // Session: however a prompt is cut into steps and over workers, the model sees each token once, in order.
 #include "runtime/Session.h"
 #include "FakeModel.h"
+#include "runtime/CpuExecutor.h"
 #include "runtime/Failure.h"
 
 #include <gtest/gtest.h>
@@ -24,6 +25,9 @@ Ids someIds(int n) {
 struct Fixture {
   explicit Fixture(const std::string &changes = "{}")
       : text(test::fakeManifest(changes)), model(test::fakeModel(text)), manifest(readManifest(model)) {}
+  std::unique_ptr<Executor> cpu(int workers) const {
+    return std::make_unique<CpuExecutor>(manifest, nullptr, workers);
+  }
   std::string text;
   GmModel model;
   Manifest manifest;
@@ -37,7 +41,7 @@ class Workers : public testing::TestWithParam<int> {};
 
 TEST_P(Workers, lastAllAndDecodeAgree) {
   Fixture f;
-  Session s(f.manifest, nullptr, GetParam(), test::kContext);
+  Session s(f.manifest, f.cpu(GetParam()), test::kContext);
   for (int n : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 49, 100}) {
     const Ids ids = someIds(n);
     s.reset();
@@ -67,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(Bitwise, Workers, testing::Values(1, 2, 7));
 
 TEST(Session, onlyTheLastChunkComputesLogits) {
   Fixture f;
-  Session s(f.manifest, nullptr, 1, test::kContext);
+  Session s(f.manifest, f.cpu(1), test::kContext);
   for (auto &c : fakeCalls)
     c = 0;
   s.prefillLast(someIds(40)); // 16 + 16 without, 8 with logits
@@ -82,7 +86,7 @@ TEST(Session, onlyTheLastChunkComputesLogits) {
 
 TEST(Session, theLargestLogitsHaveTheirIds) {
   Fixture f;
-  Session s(f.manifest, nullptr, 3, test::kContext);
+  Session s(f.manifest, f.cpu(3), test::kContext);
   Ids ids = someIds(5);
   s.prefill(ids);
   const TopLogits top = s.decodeTop(77);
@@ -101,7 +105,7 @@ TEST(Session, missingEntriesFallBack) {
        {R"({"entries": {"prefill_none": null}})", R"({"entries": {"prefill_last": null}})",
         R"({"entries": {"prefill_none": null, "prefill_last": null, "prefill_all": null}})"}) {
     Fixture f(absent);
-    Session s(f.manifest, nullptr, 2, test::kContext);
+    Session s(f.manifest, f.cpu(2), test::kContext);
     const Ids ids = someIds(37);
     EXPECT_TRUE(same(s.prefillLast(ids), fakeLogits(ids))) << absent;
     s.reset();
@@ -113,7 +117,7 @@ TEST(Session, missingEntriesFallBack) {
 
 TEST(Session, refusesWhatTheContextCannotHold) {
   Fixture f;
-  Session s(f.manifest, nullptr, 1, 20);
+  Session s(f.manifest, f.cpu(1), 20);
   s.prefill(someIds(20));
   try {
     s.decode(3);
@@ -131,7 +135,7 @@ TEST(Session, refusesWhatTheContextCannotHold) {
 TEST(Session, refusesMemoryThatIsNotThere) {
   Fixture f(R"({"scratch_bytes": 70000000000000})");
   try {
-    Session s(f.manifest, nullptr, 3, 20);
+    f.cpu(3);
     FAIL() << "200 TB of scratch";
   } catch (const Failure &e) {
     EXPECT_EQ(e.code, kLacking);

@@ -1,6 +1,7 @@
 // --trace: JSON that parses, with the manifest's phase names, ordered on each track, and no more than fits.
 #include "runtime/Trace.h"
 #include "Exe.h"
+#include "runtime/CpuExecutor.h"
 #include "runtime/Failure.h"
 
 #include <nlohmann/json.hpp>
@@ -111,7 +112,7 @@ protected:
   std::string text = test::fakeManifest(R"({"prefill_last_phases": null})");
   GmModel model = test::fakeModel(text);
   Manifest manifest = readManifest(model);
-  Session session{manifest, nullptr, 2, 200};
+  Session session{manifest, std::make_unique<CpuExecutor>(manifest, nullptr, 2), 200};
   test::TempDir dir;
 };
 
