@@ -201,40 +201,91 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   return manifest;
 }
 
-/// A GmModel: version, text and entries.
-static llvm::Constant *modelConstant(llvm::Module &module, const TargetCode &code) {
-  llvm::LLVMContext &context = module.getContext();
-  auto *pointer = llvm::PointerType::getUnqual(context);
-  auto *word = llvm::Type::getInt64Ty(context);
-  llvm::Constant *text = llvm::ConstantDataArray::getString(context, code.manifest, /*AddNull=*/false);
-  auto *textGlobal = new llvm::GlobalVariable(module, text->getType(), true,
-                                              llvm::GlobalValue::PrivateLinkage, text, "gm_manifest");
-  auto *entryType = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer}, false);
-  llvm::SmallVector<llvm::Constant *> fields = {llvm::ConstantInt::get(word, GM_ABI_VERSION), textGlobal,
-                                                llvm::ConstantInt::get(word, code.manifest.size())};
-  auto function = [&](const std::string &name) {
-    fields.push_back(
-        llvm::Function::Create(entryType, llvm::GlobalValue::ExternalLinkage, name + code.suffix, module));
-  };
-  for (const char *name : {"decode", "prefill_none", "prefill_last", "prefill_all", "decode_top"}) {
-    if (llvm::any_of(step::ProgramOp(code.program).getOps<step::EntryOp>(),
-                     [&](step::EntryOp entry) { return entry.getSymName() == name; }))
-      function(std::string("gm_entry_") + name);
-    else
-      fields.push_back(llvm::ConstantPointerNull::get(pointer));
+namespace {
+/// Writes GmModel constants into a module.
+class ModelWriter {
+public:
+  explicit ModelWriter(llvm::Module &module)
+      : module(module), context(module.getContext()), pointer(llvm::PointerType::getUnqual(context)) {}
+
+  llvm::Constant *write(const TargetCode &code) {
+    llvm::SmallVector<llvm::Constant *> fields = {
+        number(64, GM_ABI_VERSION), bytes("gm_manifest", code.manifest), number(64, code.manifest.size())};
+    llvm::SmallVector<llvm::Constant *> functions =
+        code.images.empty() ? hostFunctions(code) : llvm::SmallVector<llvm::Constant *>();
+    functions.resize(kFunctions, null());
+    fields.append(functions);
+    fields.append({number(64, code.images.size()), images(code.images),
+                   code.images.empty() ? null() : declare("gm_cuda")});
+    return llvm::ConstantStruct::getAnon(context, fields);
   }
-  function(kStreamSymbol);
-  for (const Peak &peak : peaksOf(code.target))
-    function(peak.symbol);
-  while (fields.size() < 9 + GM_PEAKS) // version, manifest, its size, five entries, stream
-    fields.push_back(llvm::ConstantPointerNull::get(pointer));
-  return llvm::ConstantStruct::getAnon(context, fields);
-}
+
+private:
+  static constexpr size_t kFunctions = 6 + GM_PEAKS; // five entries, stream, peaks
+
+  llvm::Constant *number(unsigned bits, uint64_t value) {
+    return llvm::ConstantInt::get(llvm::Type::getIntNTy(context, bits), value);
+  }
+  llvm::Constant *null() { return llvm::ConstantPointerNull::get(pointer); }
+  llvm::GlobalVariable *define(llvm::StringRef name, llvm::Constant *value) {
+    return new llvm::GlobalVariable(module, value->getType(), true, llvm::GlobalValue::PrivateLinkage, value,
+                                    name);
+  }
+  llvm::GlobalVariable *bytes(llvm::StringRef name, llvm::StringRef text, bool addNull = false) {
+    return define(name, llvm::ConstantDataArray::getString(context, text, addNull));
+  }
+  llvm::Constant *declare(llvm::StringRef name) {
+    return module.getOrInsertGlobal(name, llvm::Type::getInt8Ty(context));
+  }
+
+  /// The entries in GmModel's order, null where the program has none; stream; peaks.
+  llvm::SmallVector<llvm::Constant *> hostFunctions(const TargetCode &code) {
+    llvm::SmallVector<llvm::Constant *> functions;
+    auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer}, false);
+    auto add = [&](const std::string &name) {
+      functions.push_back(
+          llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name + code.suffix, module));
+    };
+    for (const char *name : {"decode", "prefill_none", "prefill_last", "prefill_all", "decode_top"}) {
+      if (llvm::any_of(step::ProgramOp(code.program).getOps<step::EntryOp>(),
+                       [&](step::EntryOp entry) { return entry.getSymName() == name; }))
+        add(std::string("gm_entry_") + name);
+      else
+        functions.push_back(null());
+    }
+    add(kStreamSymbol);
+    for (const Peak &peak : peaksOf(code.target))
+      add(peak.symbol);
+    return functions;
+  }
+
+  /// An array of GmImage.
+  llvm::Constant *images(llvm::ArrayRef<GpuImage> list) {
+    if (list.empty())
+      return null();
+    llvm::SmallVector<llvm::Constant *> elements;
+    for (const GpuImage &image : list) {
+      llvm::GlobalVariable *data = bytes("gm_image", image.bytes, /*addNull=*/image.ptx);
+      data->setAlignment(llvm::Align(64)); // the driver reads a cubin as an ELF where it lies
+      elements.push_back(llvm::ConstantStruct::getAnon(
+          context, {bytes("gm_entry_name", image.entry, true), bytes("gm_arch", image.arch, true),
+                    number(32, image.ptx), number(32, 0), data, number(64, image.bytes.size() + image.ptx)}));
+    }
+    auto *type = llvm::ArrayType::get(elements.front()->getType(), elements.size());
+    return define("gm_images", llvm::ConstantArray::get(type, elements));
+  }
+
+  llvm::Module &module;
+  llvm::LLVMContext &context;
+  llvm::PointerType *pointer;
+};
+} // namespace
 
 static void defineModels(llvm::Module &module, llvm::ArrayRef<TargetCode> codes) {
   llvm::SmallVector<llvm::Constant *> models;
+  ModelWriter writer(module);
   for (const TargetCode &code : codes)
-    models.push_back(modelConstant(module, code));
+    models.push_back(writer.write(code));
   auto *array =
       llvm::ConstantArray::get(llvm::ArrayType::get(models.front()->getType(), models.size()), models);
   auto *table = new llvm::GlobalVariable(module, array->getType(), true, llvm::GlobalValue::PrivateLinkage,

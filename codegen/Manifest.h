@@ -29,17 +29,27 @@ struct CodeMemory {
 llvm::json::Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
                                  const ManifestOptions &options, CodeMemory memory);
 
-/// The code of one target: its planned program, its manifest, and the suffix of its functions' names.
+/// Code for a GPU, of one entry ("decode") for one architecture ("sm_90a"): a cubin, or PTX as text, whose
+/// closing 0 is added where it is written. The bytes outlive this.
+struct GpuImage {
+  std::string entry, arch;
+  bool ptx = false;
+  llvm::StringRef bytes;
+};
+
+/// The code of one target: its planned program, its manifest, and the suffix of its functions' names; for a
+/// GPU its images instead of functions.
 struct TargetCode {
   step::ProgramOp program;
   Target target;
   std::string manifest;
   std::string suffix;
+  std::vector<GpuImage> images = {};
 };
 
 /// An object file for `arch` that defines gm_models (runtime/Abi.h): for each of `codes`, in this order, the
 /// manifest's text and the addresses of gm_entry_<name><suffix>, gm_stream<suffix> and
-/// gm_peak_<kind><suffix>.
+/// gm_peak_<kind><suffix>; where there are images, these and gm_cuda, which runs them.
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(llvm::ArrayRef<TargetCode> codes,
                                                                     Arch arch);
 

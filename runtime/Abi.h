@@ -1,11 +1,11 @@
 // The contract between generated code and the runtime: plain C, included by both sides (codegen emits against
-// these offsets). One step of the model is one function that every worker calls with its own GmStep; nothing
-// else crosses.
+// these offsets). One step of the model is one function that every worker calls with its own GmStep, or one
+// kernel that a GPU's blocks run together from one GmStep; nothing else crosses.
 #pragma once
 
 #include <stdint.h>
 
-#define GM_ABI_VERSION 3
+#define GM_ABI_VERSION 4
 #define GM_STREAM_BLOCK (1 << 20) /* bytes that `stream` reads at a time */
 #define GM_PEAKS 3 /* most kinds of arithmetic that are measured */
 #define GM_PEAK_BYTES                                                                                        \
@@ -16,7 +16,9 @@ extern "C" {
 #endif
 
 /// What one worker sees of one step. All pointers are 64-byte aligned. codegen/cpu (StepField) relies on the
-/// field offsets.
+/// field offsets. On a GPU it lies in device memory, as all that it points to; there is one for all blocks:
+/// worker is 0, workers the blocks of the launch, all of which are resident, pool null, and scratch that of
+/// block 0, which the others' follow, "scratch_bytes" each.
 typedef struct GmStep {
   char *arena;              ///<  0: activations and KV caches, shared by all workers
   const char *weights;      ///<  8: packed weights, mapped from the executable
@@ -37,8 +39,24 @@ typedef void (*GmEntry)(const GmStep *step);
 /// everything written before it is visible after it.
 void gm_barrier(const GmStep *step);
 
+/// Code for a GPU: one entry for one architecture, with one kernel, gm_<entry>, of one argument: the address
+/// of a GmStep.
+typedef struct GmImage {
+  const char *entry; ///< "decode"
+  const char *arch;  ///< "sm_90a"; of PTX the lowest architecture it can be compiled for
+  uint32_t ptx;      ///< 1: PTX, a text that ends in 0; 0: a cubin
+  uint32_t reserved; ///< 0
+  const void *data;
+  uint64_t size; ///< in bytes, of PTX with the 0
+} GmImage;
+
+/// What runs images. Each is a part of the runtime of its own (runtime/Device.h), that only programs which
+/// name it are linked with.
+typedef struct GmDevice GmDevice;
+extern const GmDevice gm_cuda; ///< NVIDIA's driver
+
 /// The code for one target. An entry a model does not need is absent from the manifest and null
-/// here.
+/// here; for a GPU all functions are null.
 typedef struct GmModel {
   uint64_t abi_version; ///< GM_ABI_VERSION
   const char *manifest; ///< JSON text, not null-terminated; fields below
@@ -52,6 +70,9 @@ typedef struct GmModel {
                            ///< sum of their words is added to those in the first vector of scratch
   GmEntry peaks[GM_PEAKS]; ///< as manifest "peaks": `rows` runs of a loop of products on the operands in
                            ///< scratch, f32 or pairs of bf16 in [1, 2); null where the target has fewer kinds
+  uint64_t image_count;    ///< 0 for a CPU
+  const GmImage *images;   ///< of every entry at least one; null for a CPU
+  const GmDevice *device;  ///< what runs them; null for a CPU
 } GmModel;
 
 /// Provided by the generated object: one model for one or several targets, over one copy of the weights. The
@@ -72,6 +93,8 @@ extern const GmModels gm_models;
  *  "gemmac": "0.1.0", "name": "psalter", "family": "gemma4", "target": "cpu",
  *  "march": ["x86-64-v3"], "features": ["avx2","fma",..],      // all of these must be there, else exit 3
  *  "quantize": "q4", "compute": "int8", "kv": "bf16",
+ *  "gpu": {"archs": ["sm_90a",..], "threads": 256, "shared_bytes": N},  // only of "target": "cuda": of a block; "march"
+ *       // and "features" are then empty, and "scratch_bytes" is that of a block
  *  "vocab": 4096, "hidden": 160, "layers": 12, "context": 4096, "max_batch": 1, "window": 64,
  *  "arena_bytes": N, "scratch_bytes": N, "counters": N,
  *  "entries": {"decode": {"rows": 1, "logits": OFFSET, "stride": FLOATS, "phases": N},

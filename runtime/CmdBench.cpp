@@ -91,7 +91,7 @@ static json rowJson(const Program &p, const BenchRow &row, const BenchFacts &fac
           {"bound_cpus", facts.executor.cpus},
           {"type_k", m.kv},
           {"type_v", m.kv},
-          {"n_gpu_layers", 0},
+          {"n_gpu_layers", m.device ? m.layers : 0},
           {"use_mmap", true},
           {"n_prompt", row.prompt},
           {"n_gen", row.answer},
@@ -104,7 +104,7 @@ static json rowJson(const Program &p, const BenchRow &row, const BenchFacts &fac
           {"quantize", m.quantize},
           {"compute", m.compute},
           {"kv", m.kv},
-          {"march", join(m.march, ",")},
+          {"march", join(m.device ? m.gpu.archs : m.march, ",")},
           {"huge_page_share", facts.hugePageShare},
           {"bytes_per_token", m.bytesPerToken},
           {"moved_bytes_per_s", shares.bytes},
@@ -117,6 +117,7 @@ static json rowJson(const Program &p, const BenchRow &row, const BenchFacts &fac
           {"time_to_first_token_ms", facts.firstTokenSeconds * 1e3},
           {"peak_rss_bytes", facts.memory.peakResident},
           {"anonymous_bytes", facts.memory.anonymous},
+          {"gpu_memory_bytes", m.device ? totalBytes(facts.executor.memory) : 0},
           {"samples_ns", ns},
           {"samples_ts", rates}};
 }
@@ -145,12 +146,16 @@ static std::string markdown(const Program &p, const std::vector<BenchRow> &rows,
                 static_cast<long long>(f.executor.units), m.compute.c_str(), m.kv.c_str(), row.name().c_str(),
                 rate.c_str(), percent(shares.ofReading).c_str(), percent(shares.ofPeak).c_str());
   }
-  s += cat("\ncpu: ", cpuName(), "; march ", join(m.march, ","), "; gemmac ", m.version, "\n");
+  s += m.device ? cat("\ngpu: ", f.executor.gpu, "; code for ", join(m.gpu.archs, ","))
+                : cat("\ncpu: ", cpuName(), "; march ", join(m.march, ","));
+  s += cat("; gemmac ", m.version, "\n");
   s += cat(f.executor.unit, ": ", f.executor.text, "\n");
   s += format("time to first token: %.1f ms\n", f.firstTokenSeconds * 1e3);
   s += format("memory: peak resident %.1f MiB, anonymous %.1f MiB\n",
               static_cast<double>(f.memory.peakResident) / (1 << 20),
               static_cast<double>(f.memory.anonymous) / (1 << 20));
+  if (m.device)
+    return s + cat("memory of the GPU: ", memoryText(f.executor.memory), "\n");
   s += format("weights in 2 MiB pages: %.0f %%\n", 100 * f.hugePageShare);
   s += f.readRate > 0 ? format("plain reading of the weights: %.2f GB/s", f.readRate * 1e-9)
                       : std::string("plain reading: not measured, the weights fit a cache");

@@ -3,6 +3,7 @@
 #include "runtime/Commands.h"
 #include "runtime/Conversation.h"
 #include "runtime/Cpu.h"
+#include "runtime/Device.h"
 #include "runtime/Failure.h"
 #include "runtime/Output.h"
 
@@ -23,12 +24,13 @@ static std::string sized(uint64_t bytes) {
   return text;
 }
 
-static std::string planText(const json &plan) {
+/// `unit`: what has scratch of its own.
+static std::string planText(const json &plan, const char *unit) {
   std::string s;
   for (const char *key : {"activations", "kv", "scratch"})
     if (plan.contains(key) && plan[key].is_number_unsigned())
       s += cat("  ", key, ": ", sized(plan[key].get<uint64_t>()),
-               key == std::string_view("scratch") ? " a worker" : "", "\n");
+               key == std::string_view("scratch") ? cat(" a ", unit) : "", "\n");
   const json none = json::array();
   for (const json &cache : plan.contains("caches") && plan["caches"].is_array() ? plan["caches"] : none)
     s += cat("  cache ", cache.value("name", "?"), ": ", cache.value("slots", 0), " slots, ",
@@ -75,16 +77,46 @@ static json targetsJson(const Targets &targets) {
   return list;
 }
 
-static std::string infoText(const Program &p, const Options &o, const json &j) {
+static std::string cpuText(const Manifest &m, const Options &o) {
+  const Topology &machine = thisMachine();
+  return cat("target: ", m.target, ", march ", listed(m.march), ", needs ", listed(m.features), "\n",
+             "this machine: ", cpuName(), ", lacks ", listed(missingFeatures(m.features)), "\n",
+             "workers: ", workersText(machine, o.workers, machine.pinned(o.workers, o.pin)), "\n");
+}
+
+static std::string gpuText(const Manifest &m, const DeviceReport &r) {
+  std::string s = cat("target: ", m.target, ", code for ", listed(m.gpu.archs), ", blocks of ", m.gpu.threads,
+                      " threads with ", sized(m.gpu.sharedBytes), " of shared memory\n");
+  if (!r.problem.empty())
+    s += cat("this machine: cannot run it: ", r.problem, "\n");
+  if (!r.name.empty())
+    s += cat("this machine: ", r.name, ", runs ", r.code, "\n", r.units, "\n",
+             "memory of the GPU: ", sized(totalBytes(r.memory)), " needed (", memoryText(r.memory), "), ",
+             sized(r.freeBytes), " free\n");
+  return s;
+}
+
+static json gpuJson(const DeviceReport &r) {
+  json memory = json::array();
+  for (const MemoryPart &part : r.memory)
+    memory.push_back({{"name", part.name}, {"bytes", part.bytes}});
+  return {{"problem", r.problem},
+          {"name", r.name},
+          {"code", r.code},
+          {"units", r.units},
+          {"free_bytes", r.freeBytes},
+          {"needed_bytes", totalBytes(r.memory)},
+          {"memory", std::move(memory)}};
+}
+
+static std::string infoText(const Program &p, const std::string &machine, const json &j) {
   const Manifest &m = p.manifest;
   char share[32];
   std::snprintf(share, sizeof share, "%.0f %%", 100 * j["huge_page_share"].get<double>());
   std::string s = cat("model: ", m.name, " (", m.family, "), ", m.parameters, " parameters, ", m.layers,
                       " layers, hidden ", m.hidden, ", vocabulary ", m.vocab, "\n");
   s += cat("quantize: ", m.quantize, ", compute ", m.compute, ", kv ", m.kv, "\n");
-  s += cat("target: ", m.target, ", march ", listed(m.march), ", needs ", listed(m.features), "\n");
-  s += cat("this machine: ", cpuName(), ", lacks ", listed(missingFeatures(m.features)), "\n");
-  s += cat("workers: ", workersText(thisMachine(), o.workers, thisMachine().pinned(o.workers, o.pin)), "\n");
+  s += machine;
   s += targetsText(p.targets);
   s += cat("context: ", m.context, ", window ", m.window, ", prefill rows ", m.prefillNone.rows, "\n");
   s += cat("fusions: ", j.contains("fusions") ? listed(j["fusions"].get<std::vector<std::string>>()) : "none",
@@ -96,7 +128,7 @@ static std::string infoText(const Program &p, const Options &o, const json &j) {
            "\n");
   s += cat("arena: ", sized(m.arenaBytes), "\n");
   if (j.contains("plan") && j["plan"].is_object())
-    s += planText(j["plan"]);
+    s += planText(j["plan"], m.device ? "block" : "worker");
   s += cat("template: ", m.hasTemplate ? "yes" : "no", "\n");
   s += cat("oldest glibc: ", j.value("glibc", "unknown"), "\n");
   const json none = json::array();
@@ -113,9 +145,15 @@ int infoCommand(const Program &p, const Options &o) {
   j["huge_page_share"] = p.payload.hugePageShare(/*sample=*/true);
   j["missing_features"] = missingFeatures(p.manifest.features);
   j["cpu"] = cpuName();
-  j["workers"] = o.workers;
-  j["bound_cpus"] = thisMachine().pinned(o.workers, o.pin);
-  j["cpu_places"] = thisMachine().text();
+  DeviceReport device;
+  if (p.manifest.device) {
+    device = p.manifest.device->report(p.manifest, p.payload.weightBytes());
+    j["this_gpu"] = gpuJson(device);
+  } else {
+    j["workers"] = o.workers;
+    j["bound_cpus"] = thisMachine().pinned(o.workers, o.pin);
+    j["cpu_places"] = thisMachine().text();
+  }
   j["targets"] = targetsJson(p.targets);
   for (const Section &s : p.payload.sections()) {
     char hash[40];
@@ -123,7 +161,8 @@ int infoCommand(const Program &p, const Options &o) {
                   static_cast<unsigned long long>(s.hash[0]));
     j["sections"].push_back({{"name", s.name}, {"offset", s.offset}, {"bytes", s.bytes}, {"xxh3", hash}});
   }
-  writeOut(o.json ? j.dump(1) + "\n" : infoText(p, o, j));
+  const std::string machine = p.manifest.device ? gpuText(p.manifest, device) : cpuText(p.manifest, o);
+  writeOut(o.json ? j.dump(1) + "\n" : infoText(p, machine, j));
   return kDone;
 }
 

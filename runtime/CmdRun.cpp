@@ -63,12 +63,14 @@ static void printPerf(const Program &program, const GenerateResult &r, size_t pr
                rate(static_cast<double>(promptTokens), r.promptSeconds));
   std::fprintf(stderr, "answer  %8.1f ms  %6zu tokens  %9.2f tokens/s  (%s)\n", r.answerSeconds * 1e3,
                r.ids.size(), rate(static_cast<double>(r.decodeSteps), r.answerSeconds), nameOf(r.reason));
+  const bool gpu = !facts.gpu.empty();
   std::fprintf(
       stderr,
-      "memory  peak %.1f MiB, anonymous %.1f MiB, weights in 2 MiB pages %.0f %%; %s %lld, seed %llu\n",
+      gpu ? "memory  peak %.1f MiB, anonymous %.1f MiB, of the GPU %.1f MiB; %s %lld, seed %llu\n"
+          : "memory  peak %.1f MiB, anonymous %.1f MiB, weights in 2 MiB pages %.0f %%; %s %lld, seed %llu\n",
       static_cast<double>(memory.peakResident) / mib, static_cast<double>(memory.anonymous) / mib,
-      100 * program.payload.hugePageShare(false), facts.unit.c_str(), static_cast<long long>(facts.units),
-      static_cast<unsigned long long>(seed));
+      gpu ? static_cast<double>(totalBytes(facts.memory)) / mib : 100 * program.payload.hugePageShare(false),
+      facts.unit.c_str(), static_cast<long long>(facts.units), static_cast<unsigned long long>(seed));
 }
 
 int runCommand(const Program &program, const Options &o) {

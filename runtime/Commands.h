@@ -41,7 +41,7 @@ int rtMain(int argc, const char *const *argv, const GmModels &models, const std:
 
 /// The ids to compute from --ids, -p, -f or stdin; checks templates, ids and the context.
 std::vector<int32_t> promptIds(const Program &program, const Options &options, const Tokenizer &tokenizer);
-/// What computes the model's steps, with the weights. Call once.
+/// What computes the model's steps, with the weights; -v describes it. Call once.
 std::unique_ptr<Executor> openExecutor(const Program &program, const Options &options);
 /// The context to run with; fails with exit 2 if -c exceeds what was compiled.
 int64_t contextOf(const Program &program, const Options &options);

@@ -18,6 +18,12 @@ struct MemoryPart {
   uint64_t bytes;
 };
 
+uint64_t totalBytes(const std::vector<MemoryPart> &parts);
+/// "12.5 MiB"
+std::string sizeText(uint64_t bytes);
+/// "weights 241.1 MiB, arena 12.5 MiB"
+std::string memoryText(const std::vector<MemoryPart> &parts);
+
 /// What an executor is, for people and for `bench`.
 struct ExecutorFacts {
   std::string backend;   ///< llama-bench's word: "CPU", "CUDA"

@@ -85,9 +85,11 @@ static Entry readEntry(const json &entries, const char *name, GmEntry run, bool 
   auto it = entries.find(name);
   if (it == entries.end() || it->is_null())
     return e;
-  if (!run)
+  const auto ofEntry = [&](const GmImage &image) { return std::string_view(image.entry) == name; };
+  if (m.device ? std::none_of(m.images.begin(), m.images.end(), ofEntry) : !run)
     broken(cat("entry '", name, "' has no code"));
   e.run = run;
+  e.everyRow = everyRow;
   e.rows = integer(*it, "rows", 1, 1 << 20);
   e.phases = it->contains("phases") ? integer(*it, "phases", 0, 1 << 24) : 0;
   if (!it->contains("logits"))
@@ -118,6 +120,25 @@ static void readEntries(const json &j, const GmModel &model, Manifest &m) {
   for (const Entry *e : {&m.prefillLast, &m.prefillAll})
     if (*e && !e->stride)
       broken("a prefill entry lacks its logits");
+}
+
+/// The images and what they need. Before the entries, which must have some.
+static void readGpu(const json &j, const GmModel &model, Manifest &m) {
+  if ((m.target == "cuda") != (model.device != nullptr))
+    broken(cat("'target' is ", m.target, ", and its code is for a ", model.device ? "GPU" : "CPU"));
+  if (!model.device)
+    return;
+  m.device = model.device;
+  m.images.assign(model.images, model.images + model.image_count);
+  for (const GmImage &image : m.images)
+    if (!image.size || (image.ptx && static_cast<const char *>(image.data)[image.size - 1] != 0))
+      broken(cat("the code of entry '", image.entry, "' for ", image.arch, " is not whole"));
+  const json &gpu = at(j, "gpu");
+  if (!gpu.is_object())
+    broken("'gpu' is not an object");
+  m.gpu.archs = list<std::string>(gpu, "archs");
+  m.gpu.threads = integer(gpu, "threads", 32, 1024);
+  m.gpu.sharedBytes = static_cast<uint64_t>(integer(gpu, "shared_bytes", 0, 1 << 24));
 }
 
 static void readTokens(const json &j, Manifest &m) {
@@ -232,6 +253,7 @@ Manifest readManifest(const GmModel &model) {
   m.parameters = size(j, "parameters");
   m.weightBytes = size(j, "weight_bytes");
   m.bytesPerToken = size(j, "bytes_per_token");
+  readGpu(j, model, m);
   readEntries(j, model, m);
   readTokens(j, m);
   m.phases = readPhases(j, "");

@@ -17,6 +17,7 @@ struct Entry {
   std::string name;      ///< "decode"
   GmEntry run = nullptr; ///< on a CPU
   int64_t rows = 0;      ///< most rows (tokens) of one call; 0: the model has no such entry
+  bool everyRow = false; ///< leaves the logits of every row, not of the last
   uint64_t logits = 0;   ///< byte offset in the arena of f32 [rows or 1][stride]
   int64_t stride = 0;    ///< floats from one row of logits to the next
   int64_t phases = 0;
@@ -57,6 +58,13 @@ struct Peak {
   double flops = 0; ///< of one run of its loop
 };
 
+/// What a program for a GPU needs of it.
+struct GpuNeeds {
+  std::vector<std::string> archs; ///< that there is code for
+  int64_t threads = 0;            ///< of a block
+  uint64_t sharedBytes = 0;       ///< of a block
+};
+
 struct Manifest {
   std::string_view text; ///< the JSON itself, for `info`
   std::string version, name, family, target, quantize, compute, kv;
@@ -77,6 +85,9 @@ struct Manifest {
   GmEntry stream = nullptr;        ///< reads the weights (Abi.h)
   std::vector<Peak> peaks;
   std::string decodePeak, prefillPeak; ///< kinds; empty if not known
+  const GmDevice *device = nullptr;    ///< what computes its steps; null: the CPU
+  std::vector<GmImage> images;         ///< code for it
+  GpuNeeds gpu;                        ///< where there is a device
 
   bool isStop(int32_t id) const;
   /// Of any entry.

@@ -108,12 +108,14 @@ public:
       number<int64_t>("-c,--ctx", "context in tokens, at most what was compiled", o_.context, 1, INT32_MAX);
     workers();
     hugePages();
+    on("-v,--verbose", "say on stderr what computes, and what memory it takes", o_.verbose);
   }
   void workers() {
-    value("-t,--threads", "workers (default: the physical cores this process may use)",
+    value("-t,--threads", "workers (default: the physical cores this process may use); not on a GPU",
           [&o = o_](const std::string &s) { o.workers = parseWorkers(s, thisMachine()); });
     value("--pin",
-          "auto|on|off: whether each worker is bound to a CPU (off: nor memory spread over NUMA nodes)",
+          "auto|on|off: whether each worker is bound to a CPU (off: nor memory spread over NUMA nodes); not "
+          "on a GPU",
           [&o = o_](const std::string &s) {
             if (s != "auto" && s != "on" && s != "off")
               usage(cat("--pin: found '", s, "', expected auto, on or off"));

@@ -28,6 +28,7 @@ struct Options {
   int workers = 0; ///< 0 until settleWorkers(): not given
   Pin pin = Pin::Auto;
   HugePages hugePages = HugePages::Auto;
+  bool verbose = false;
   std::optional<std::string> march; ///< the target to use; default: the best that the machine can run
   // Answer.
   std::optional<int64_t> limit;

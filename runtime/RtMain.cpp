@@ -1,7 +1,9 @@
 // From the command line to a command, and from every exception to one message and an exit code.
 #include "runtime/Commands.h"
 #include "runtime/Conversation.h"
+#include "runtime/Cpu.h"
 #include "runtime/CpuExecutor.h"
+#include "runtime/Device.h"
 #include "runtime/Failure.h"
 #include "runtime/Output.h"
 #include "runtime/Signals.h"
@@ -62,8 +64,30 @@ bool readLine(std::string &line) {
 }
 
 std::unique_ptr<Executor> openExecutor(const Program &program, const Options &o) {
-  return std::make_unique<CpuExecutor>(program.manifest, program.payload.mapWeights(o.hugePages), o.workers,
-                                       thisMachine().pinned(o.workers, o.pin));
+  const Manifest &m = program.manifest;
+  const char *weights = program.payload.mapWeights(o.hugePages);
+  std::unique_ptr<Executor> executor =
+      m.device ? m.device->open(m, {weights, program.payload.weightBytes()})
+               : std::make_unique<CpuExecutor>(m, weights, o.workers, thisMachine().pinned(o.workers, o.pin));
+  if (o.verbose) {
+    const ExecutorFacts facts = executor->facts();
+    note(cat("computing on ", facts.gpu.empty() ? cpuName() : facts.gpu, ", ", facts.unit, ": ", facts.text));
+    note(cat("memory: ", memoryText(facts.memory), "; ", sizeText(totalBytes(facts.memory)), " in all"));
+  }
+  return executor;
+}
+
+/// Flags about the CPU's workers mean nothing where they compute nothing.
+static void refuseWorkers(const Options &o) {
+  for (const auto &[given, flag] : {std::pair(o.workers != 0, "-t"), {o.pin != Pin::Auto, "--pin"}})
+    if (given)
+      throw Failure(kBadUsage,
+                    cat(flag, ": this executable computes on a GPU, which has no workers to choose; "
+                              "leave it out"));
+  if (o.command == Command::Bench && o.phases)
+    throw Failure(kBadUsage,
+                  "--phases: a step is one kernel of the GPU, whose phases are not timed; leave it "
+                  "out (--trace shows each step)");
 }
 
 int64_t contextOf(const Program &program, const Options &options) {
@@ -180,11 +204,14 @@ static int runProgram(int argc, const char *const *argv, const GmModels &models,
     return kDone;
   }
   targets.choose(parsed.options.march);
-  if (runsTheModel(parsed.options.command) || parsed.options.command == Command::Info)
+  const bool onCpu = !targets.chosen().device;
+  if (!onCpu)
+    refuseWorkers(parsed.options);
+  else if (runsTheModel(parsed.options.command) || parsed.options.command == Command::Info)
     settleWorkers(parsed.options);
   if (runsTheModel(parsed.options.command)) {
     targets.requireChosen();
-    if (parsed.options.pin != Pin::Off)
+    if (onCpu && parsed.options.pin != Pin::Off)
       interleaveMemory(thisMachine());
   }
   installSignals(runsTheModel(parsed.options.command));

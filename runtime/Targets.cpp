@@ -6,7 +6,9 @@
 
 namespace gemmac::rt {
 
-std::string targetName(const Manifest &manifest) { return join(manifest.march); }
+std::string targetName(const Manifest &m) {
+  return m.device ? cat("cuda ", join(m.gpu.archs)) : join(m.march);
+}
 
 Targets::Targets(const GmModels &models) {
   for (uint64_t i = 0; i < models.count; ++i)

@@ -33,7 +33,7 @@ private:
   bool forced_ = false, runs_ = false;
 };
 
-/// The name of a target: "znver5".
+/// The name of a target: "znver5", "cuda sm_90a, sm_80".
 std::string targetName(const Manifest &manifest);
 
 } // namespace gemmac::rt

@@ -1,7 +1,7 @@
 // Whole commands of an executable, run as processes with the fake model behind them.
 #pragma once
 
-#include "FakeModel.h"
+#include "FakeCudaModel.h"
 #include "TestPayload.h"
 #include "runtime/Commands.h"
 
@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,7 @@ protected:
     std::vector<GmModel> models;
     for (const std::string &target : others)
       models.push_back(test::fakeModel(target));
-    models.push_back(test::fakeModel(manifest));
+    models.push_back(cuda ? cuda->model : test::fakeModel(manifest));
     const int code =
         rtMain(static_cast<int>(argv.size()), argv.data(), {models.size(), models.data()}, dir / "exe");
     std::fflush(nullptr);
@@ -83,6 +84,7 @@ protected:
 
   test::TempDir dir;
   std::string manifest = test::fakeManifest();
+  std::unique_ptr<test::FakeCudaModel> cuda; ///< if there, it is the program
   bool closedStdin = false;
   std::vector<std::string> others; ///< manifests of more capable targets, in front of it
 };

@@ -15,7 +15,7 @@ std::atomic<int> fakeCalls[5];
 std::atomic<int> fakeDelayMs;
 
 // Arena: u64 state[kContext], then f32 logits[kAllRows][kVocab].
-static constexpr uint64_t kLogitsAt = 4096, kArena = kLogitsAt + kAllRows * kVocab * 4, kScratch = 1000;
+static constexpr uint64_t kLogitsAt = 4096;
 static constexpr uint64_t kTopAt = kLogitsAt + kVocab * 4, kTopIdsAt = kTopAt + kVocab * 4, kTop = 256;
 
 static uint64_t mix(uint64_t h, uint64_t v) {
@@ -33,7 +33,7 @@ static int64_t claim(const GmStep *s, int phase) {
 
 static void states(const GmStep *s) {
   // What a worker finds in its scratch belongs to it alone.
-  std::memset(s->scratch, static_cast<int>(s->worker), kScratch);
+  std::memset(s->scratch, static_cast<int>(s->worker), kFakeScratch);
   uint64_t *state = reinterpret_cast<uint64_t *>(s->arena);
   while (claim(s, 0) == 0)
     for (int64_t r = 0; r < s->rows; ++r) {
@@ -122,15 +122,25 @@ static constexpr char kManifest[] =
 "peaks": [{"kind": "f32", "flops": 32}], "decode_peak": "f32", "prefill_peak": "f32"})";
 
 std::string fakeManifest(const std::string &changes) {
-  static_assert(kArena == 69632 && kTopAt == 12288 && kTopIdsAt == 20480 && kTop == 256, "the manifest's");
+  static_assert(kFakeArena == kLogitsAt + kAllRows * kVocab * 4 && kTopAt == 12288 && kTopIdsAt == 20480 &&
+                    kTop == 256,
+                "the manifest's");
   nlohmann::json j = nlohmann::json::parse(kManifest);
   j.merge_patch(nlohmann::json::parse(changes));
   return j.dump();
 }
 
 GmModel fakeModel(const std::string &manifest) {
-  return {GM_ABI_VERSION, manifest.data(), manifest.size(), decode, prefillNone,
-          prefillLast,    prefillAll,      decodeTop,       stream, {peak, nullptr, nullptr}};
+  return {
+      GM_ABI_VERSION, manifest.data(), manifest.size(),          decode, prefillNone, prefillLast, prefillAll,
+      decodeTop,      stream,          {peak, nullptr, nullptr}, 0,      nullptr,     nullptr};
+}
+
+uint64_t fakeHash(const std::vector<char> &bytes) {
+  uint64_t h = 14695981039346656037ull;
+  for (const char byte : bytes)
+    h = (h ^ static_cast<unsigned char>(byte)) * 1099511628211ull;
+  return h;
 }
 
 std::vector<float> fakeLogits(const std::vector<int32_t> &ids) {
@@ -144,15 +154,3 @@ std::vector<float> fakeLogits(const std::vector<int32_t> &ids) {
 }
 
 } // namespace gemmac::test
-
-static const GmModel model = {GM_ABI_VERSION,
-                              gemmac::test::kManifest,
-                              sizeof gemmac::test::kManifest - 1,
-                              gemmac::test::decode,
-                              gemmac::test::prefillNone,
-                              gemmac::test::prefillLast,
-                              gemmac::test::prefillAll,
-                              gemmac::test::decodeTop,
-                              gemmac::test::stream,
-                              {gemmac::test::peak, nullptr, nullptr}};
-const GmModels gm_models = {1, &model};

@@ -12,6 +12,9 @@ namespace gemmac::test {
 
 constexpr int kVocab = 2048, kContext = 200, kChunk = 16, kAllRows = 8;
 
+/// Bytes that its steps use: of the arena, and of each worker's scratch.
+constexpr uint64_t kFakeArena = 69632, kFakeScratch = 1000;
+
 /// Calls of decode, prefill_none, prefill_last, prefill_all, decode_top so far.
 extern std::atomic<int> fakeCalls[5];
 /// What a step takes at least, for tests that meet one under way.
@@ -21,6 +24,8 @@ extern std::atomic<int> fakeDelayMs;
 std::string fakeManifest(const std::string &changes = "{}");
 /// The fake entries with another manifest; `manifest` outlives the result.
 GmModel fakeModel(const std::string &manifest);
+/// FNV-1a, to compare what lies in memory that a test cannot look into.
+uint64_t fakeHash(const std::vector<char> &bytes);
 /// What the model must answer after `ids`, computed in one go.
 std::vector<float> fakeLogits(const std::vector<int32_t> &ids);
 
