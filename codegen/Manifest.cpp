@@ -148,16 +148,14 @@ static int64_t countParameters(mlir::ModuleOp module) {
   return total;
 }
 
-Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
-                     const ManifestOptions &options, CodeMemory memory) {
+/// All but what the target is.
+static Object describeProgram(step::ProgramOp program, const Checkpoint &checkpoint,
+                              const ManifestOptions &options, CodeMemory memory) {
   const ModelConfig &config = checkpoint.config;
   int64_t window = 0, phases = 0;
   for (const LayerConfig &layer : config.layers)
     window = std::max(window, layer.window);
-  Object manifest{
-      {"gemmac", GEMMAC_VERSION}, {"name", checkpoint.name}, {"family", config.modelType}, {"target", "cpu"}};
-  manifest["march"] = Array{target.name};
-  manifest["features"] = toArray(target.features);
+  Object manifest{{"gemmac", GEMMAC_VERSION}, {"name", checkpoint.name}, {"family", config.modelType}};
   manifest["quantize"] = options.quantize;
   manifest["compute"] = options.compute;
   manifest["kv"] = options.kv;
@@ -192,6 +190,25 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   manifest["fusions"] = toArray(options.fusions);
   manifest["notes"] = toArray(checkpoint.notes);
   manifest["plan"] = describePlan(program, memory);
+  return manifest;
+}
+
+Object buildGpuManifest(step::ProgramOp program, const Checkpoint &checkpoint, const ManifestOptions &options,
+                        CodeMemory memory, Object gpu) {
+  Object manifest = describeProgram(program, checkpoint, options, memory);
+  manifest["target"] = "cuda";
+  manifest["march"] = Array();
+  manifest["features"] = Array();
+  manifest["gpu"] = std::move(gpu);
+  return manifest;
+}
+
+Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
+                     const ManifestOptions &options, CodeMemory memory) {
+  Object manifest = describeProgram(program, checkpoint, options, memory);
+  manifest["target"] = "cpu";
+  manifest["march"] = Array{target.name};
+  manifest["features"] = toArray(target.features);
   Array peaks;
   for (const Peak &peak : peaksOf(target))
     peaks.push_back(Object{{"kind", peak.kind}, {"flops", peak.flops}});

@@ -29,6 +29,11 @@ struct CodeMemory {
 llvm::json::Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
                                  const ManifestOptions &options, CodeMemory memory);
 
+/// The same of a program for GPUs: no processor, and in its place `gpu` (runtime/Abi.h).
+llvm::json::Object buildGpuManifest(step::ProgramOp program, const Checkpoint &checkpoint,
+                                    const ManifestOptions &options, CodeMemory memory,
+                                    llvm::json::Object gpu);
+
 /// Code for a GPU, of one entry ("decode") for one architecture ("sm_90a"): a cubin, or PTX as text, whose
 /// closing 0 is added where it is written. The bytes outlive this.
 struct GpuImage {

@@ -28,7 +28,7 @@ public:
   /// Rows x 16 panels product of `inputs` inputs by a block: (act, act row bytes, weights, dst, dst row
   /// bytes, rows). `act` is F32 for bf16 activations too: they are f32 in memory. `single`: of one row.
   mlir::func::FuncOp matmul(step::Format format, step::Act act, int64_t panels, int64_t inputs, bool single);
-  /// (line of counters): returns when all blocks have come.
+  /// (GmStep, offset of a line of counters): returns when all blocks have come.
   mlir::func::FuncOp gridBarrier();
   /// A constant table of f32; returns its symbol.
   std::string table(llvm::ArrayRef<float> values);

@@ -58,17 +58,18 @@ func::FuncOp KernelLibrary::defined(StringRef name, StringRef arguments,
 // What a block wrote is released by thread 0, which all of its threads have met before, and acquired
 // likewise.
 func::FuncOp KernelLibrary::gridBarrier() {
-  return defined("grid_barrier", "p", [](BlockBuilder &k, ValueRange a) {
+  return defined("grid_barrier", "pi", [](BlockBuilder &k, ValueRange a) {
     OpBuilder &b = k.builder();
+    Value line = k.at(k.load(k.ptr(), k.at(a[0], Counters)), a[1]);
     Value blocks = k.blocks();
     k.sync();
     k.once([&] {
-      LLVM::AtomicRMWOp::create(b, k.location(), LLVM::AtomicBinOp::add, a[0], k.c(1),
+      LLVM::AtomicRMWOp::create(b, k.location(), LLVM::AtomicBinOp::add, line, k.c(1),
                                 LLVM::AtomicOrdering::release, "device");
       auto wait = scf::WhileOp::create(b, k.location(), TypeRange{}, ValueRange{});
       OpBuilder::InsertionGuard guard(b);
       b.createBlock(&wait.getBefore());
-      Value come = LLVM::LoadOp::create(b, k.location(), k.i64(), a[0], /*alignment=*/8, /*isVolatile=*/false,
+      Value come = LLVM::LoadOp::create(b, k.location(), k.i64(), line, /*alignment=*/8, /*isVolatile=*/false,
                                         /*isNonTemporal=*/false, /*isInvariant=*/false,
                                         /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire, "device");
       scf::ConditionOp::create(b, k.location(), k.lt(come, blocks), ValueRange{});
@@ -137,28 +138,47 @@ LogicalResult EntryEmitter::emitTasks(PhaseEmitter &e) {
   return result;
 }
 
+/// A function of GmStep and of the offsets of what the phase names. Constants cost a kernel that calls
+/// hundreds of phases no registers between the calls; addresses did.
 FailureOr<func::FuncOp> EntryEmitter::phaseFunction(step::PhaseOp phase, const PhaseKey &key) {
   func::FuncOp &function = phases[key.text];
   if (function)
     return function;
-  SmallVector<Type> types = phaseParameters(program->getContext(), key);
+  OpBuilder builder(program->getContext());
+  Type pointer = LLVM::LLVMPointerType::get(program->getContext());
+  SmallVector<Place> places = phasePlaces(key, symbols);
+  SmallVector<Type> types{pointer};
+  types.append(places.size(), builder.getI64Type());
   function = library.declare(phaseFunctionName(phase.getName(), names), types);
-  // Distinct buffers, caches and weights do not overlap while they are live.
-  for (unsigned i = 4; i < types.size(); ++i)
-    function.setArgAttr(i, "llvm.noalias", UnitAttr::get(program->getContext()));
-  OpBuilder builder = OpBuilder::atBlockBegin(function.addEntryBlock());
+  builder.setInsertionPointToStart(function.addEntryBlock());
   BlockBuilder k(builder, phase.getLoc());
   PhaseEmitter e(k, library, phase);
-  e.bind(function.getArguments(), key, symbols);
+  EntryScope scope(k, function.getArgument(0));
+  const bool last = phase.getRows() == step::Rows::Last;
+  Value privateBase =
+      privateBytes(phase) <= kMostPrivate ? k.shared(kSharedFixed) : blockScratch(k, scope.gmStep, program);
+  // Bound as phaseParameters() has them; blocks meet in the kernel, not here.
+  SmallVector<Value> arguments{scope.gmStep, scope.counters, last ? k.c(1) : scope.rows,
+                               last ? k.add(scope.rows, -1) : k.c(0)};
+  for (auto [place, offset] : llvm::zip(places, function.getArguments().drop_front()))
+    arguments.push_back(k.at(place.part == Place::Arena     ? scope.arena
+                             : place.part == Place::Weights ? scope.weights
+                                                            : privateBase,
+                             offset));
+  e.bind(arguments, key, symbols);
   if (failed(emitTasks(e)))
     return failure();
   func::ReturnOp::create(builder, phase.getLoc());
   return function;
 }
 
-/// Where a phase's private buffers lie is part of what its code depends on: behind them is what room() gives.
+/// What tells the code of a phase from that of others which are equal as phases: which rows are live, where
+/// its private buffers lie, and where behind them is what room() gives.
 std::string howOf(step::PhaseOp phase) {
-  return roomBytes(phase) > 0 ? "room behind " + std::to_string(privateBytes(phase)) + " " : "";
+  const int64_t mine = privateBytes(phase);
+  std::string how = phase.getRows() == step::Rows::Last ? "last " : "";
+  how += mine <= kMostPrivate ? "shared " : "";
+  return roomBytes(phase) > 0 ? how + "room behind " + std::to_string(mine) + " " : how;
 }
 
 LogicalResult EntryEmitter::emit(step::EntryOp entry) {
@@ -175,8 +195,6 @@ LogicalResult EntryEmitter::emit(step::EntryOp entry) {
   builder.setInsertionPointToStart(&kernel.getBody().front());
   BlockBuilder k(builder, entry.getLoc());
   Value gmStep = kernel.getArgument(0);
-  EntryScope scope(k, gmStep);
-  Value scratch = blockScratch(k, gmStep, program), shared = k.shared(kSharedFixed);
   int64_t index = 0;
   for (Operation &op : entry.getBody().front()) {
     if (auto phase = dyn_cast<step::PhaseOp>(op)) {
@@ -184,12 +202,14 @@ LogicalResult EntryEmitter::emit(step::EntryOp entry) {
       FailureOr<func::FuncOp> target = phaseFunction(phase, key);
       if (failed(target))
         return failure();
-      Value priv = privateBytes(phase) <= kMostPrivate ? shared : scratch;
-      func::CallOp::create(builder, op.getLoc(), *target,
-                           scope.phaseArguments(phase, key, index++, symbols, priv));
+      SmallVector<Value> arguments{gmStep};
+      for (const Place &place : phasePlaces(key, symbols))
+        arguments.push_back(k.c(place.offset));
+      func::CallOp::create(builder, op.getLoc(), *target, arguments);
+      ++index;
     } else if (isa<step::BarrierOp>(op)) {
       func::CallOp::create(builder, op.getLoc(), library.gridBarrier(),
-                           ValueRange{k.at(scope.counters, (index - 1) * 64)});
+                           ValueRange{gmStep, k.c((index - 1) * 64)});
     }
   }
   gpu::ReturnOp::create(builder, entry.getLoc());

@@ -75,23 +75,34 @@ EntryScope::EntryScope(KernelBuilder &k, Value gmStep) : k(k), gmStep(gmStep) {
   rows = field(Rows, k.i64());
 }
 
+SmallVector<Place> phasePlaces(const PhaseKey &key, const SymbolTable &symbols) {
+  SmallVector<Place> places;
+  for (Value buffer : key.buffers) {
+    const bool isPrivate = cast<MemRefType>(buffer.getType()).getMemorySpace() != Attribute();
+    const auto offset = static_cast<int64_t>(*buffer.getDefiningOp<step::BufferOp>().getOffset());
+    places.push_back({isPrivate ? Place::Private : Place::Arena, offset});
+  }
+  for (StringAttr name : key.weights)
+    places.push_back(
+        {Place::Weights, static_cast<int64_t>(*symbols.lookup<step::WeightOp>(name).getOffset())});
+  for (StringAttr name : key.caches) {
+    auto cache = symbols.lookup<step::CacheOp>(name);
+    places.push_back({Place::Arena, static_cast<int64_t>(*cache.getKOffset())});
+    places.push_back({Place::Arena, static_cast<int64_t>(*cache.getVOffset())});
+  }
+  return places;
+}
+
 SmallVector<Value> EntryScope::phaseArguments(step::PhaseOp phase, const PhaseKey &key, int64_t index,
                                               const SymbolTable &symbols, Value privateBase) {
   const bool last = phase.getRows() == step::Rows::Last;
   SmallVector<Value> result{gmStep, k.at(counters, index * 64), last ? k.c(1) : rows,
                             last ? k.add(rows, -1) : k.c(0)};
-  for (Value buffer : key.buffers) {
-    const bool isPrivate = cast<MemRefType>(buffer.getType()).getMemorySpace() != Attribute();
-    result.push_back(
-        k.at(isPrivate ? privateBase : arena, *buffer.getDefiningOp<step::BufferOp>().getOffset()));
-  }
-  for (StringAttr name : key.weights)
-    result.push_back(k.at(weights, *symbols.lookup<step::WeightOp>(name).getOffset()));
-  for (StringAttr name : key.caches) {
-    auto cache = symbols.lookup<step::CacheOp>(name);
-    result.push_back(k.at(arena, *cache.getKOffset()));
-    result.push_back(k.at(arena, *cache.getVOffset()));
-  }
+  for (const Place &place : phasePlaces(key, symbols))
+    result.push_back(k.at(place.part == Place::Arena     ? arena
+                          : place.part == Place::Weights ? weights
+                                                         : privateBase,
+                          place.offset));
   return result;
 }
 

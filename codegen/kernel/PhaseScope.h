@@ -49,6 +49,14 @@ mlir::LogicalResult checkPlanned(step::ProgramOp program, llvm::StringRef who);
 /// A readable name that is not in `names` yet: the last part of the phase's.
 std::string phaseFunctionName(llvm::StringRef phase, llvm::StringMap<unsigned> &names);
 
+/// Where something that a phase names lies: bytes from the beginning of one of GmStep's parts.
+struct Place {
+  enum Part : uint8_t { Arena, Weights, Private } part;
+  int64_t offset;
+};
+/// The places of the buffers, weights and caches (K, then V) of `key`, in the order of phaseParameters().
+llvm::SmallVector<Place> phasePlaces(const PhaseKey &key, const mlir::SymbolTable &symbols);
+
 /// The parameters of a phase's function for `key`.
 llvm::SmallVector<mlir::Type> phaseParameters(mlir::MLIRContext *context, const PhaseKey &key);
 

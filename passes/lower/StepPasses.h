@@ -34,10 +34,10 @@ struct StepOptions {
     chunk = experts ? 512 : matrixUnit ? 256 : 128;
   }
 
-  /// For GPUs: no tiles of a CPU's matrix unit, and all logits, from which the runtime selects.
+  /// For GPUs: tensor cores read the same tiles. All logits are written, from which the runtime selects.
   void chooseForGpu() {
-    tiles = false;
-    chunk = 128;
+    tiles = true;
+    chunk = 256;
     candidates = 0;
   }
 };

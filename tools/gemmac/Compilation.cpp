@@ -1,6 +1,8 @@
 // See Compilation.h.
 #include "tools/gemmac/Compilation.h"
 
+#include "codegen/Emit.h"
+#include "codegen/Link.h"
 #include "dialect/gemma/Gemma.h"
 #include "dialect/step/Layout.h"
 #include "dialect/step/Step.h"
@@ -9,10 +11,13 @@
 #include "frontend/ImportText.h"
 #include "frontend/TextTensors.h"
 #include "passes/Pipelines.h"
+#include "tools/gemmac/WeightTable.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 
 namespace gemmac {
@@ -123,6 +128,65 @@ std::string Compilation::print(mlir::ModuleOp module) {
   module.print(os, mlir::OpPrintingFlags().assumeVerified());
   os << "\n";
   return os.str();
+}
+
+ManifestOptions Compilation::manifestOptions() const {
+  std::vector<std::string> fusions;
+  for (const FuseInfo &info : fuseTable())
+    if (fuse.has(info.fuse))
+      fusions.push_back(info.name.str());
+  return {options.quantize, compute, options.kv, std::move(fusions)};
+}
+
+/// Linked twice: the manifests inside name the glibc that the program turns out to need.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+Compilation::link(llvm::ArrayRef<llvm::MemoryBufferRef> objects, llvm::ArrayRef<ProgramCode> codes) {
+  const Arch arch = codes.front().target.arch;
+  llvm::Expected<std::string> folder = findLinkFolder(arch);
+  if (!folder)
+    return folder.takeError();
+  std::unique_ptr<llvm::MemoryBuffer> elf;
+  for (int round = 0; round < 2; ++round) {
+    std::vector<TargetCode> targets;
+    for (const ProgramCode &code : codes) {
+      llvm::json::Object manifest(code.manifest);
+      if (elf)
+        manifest["glibc"] = neededGlibc(elf->getMemBufferRef());
+      targets.push_back({code.program, code.target, "", code.suffix, code.images});
+      llvm::raw_string_ostream(targets.back().manifest) << llvm::json::Value(std::move(manifest));
+    }
+    auto models = emitModelObject(targets, arch);
+    if (!models)
+      return models.takeError();
+    std::vector<llvm::MemoryBufferRef> all(objects.begin(), objects.end());
+    all.push_back((*models)->getMemBufferRef());
+    auto linked = linkExecutable(all, *folder, arch);
+    if (!linked)
+      return machineError(options.output + ": cannot be made: " + llvm::toString(linked.takeError()));
+    elf = std::move(*linked);
+  }
+  timer.stage("link");
+  return elf;
+}
+
+llvm::Error Compilation::writeExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects,
+                                         llvm::ArrayRef<ProgramCode> codes) {
+  auto elf = link(objects, codes);
+  if (!elf)
+    return elf.takeError();
+  bool terminal = llvm::sys::Process::StandardErrIsDisplayed();
+  auto progress = [&](uint64_t done, uint64_t total) {
+    if (terminal && total > (256u << 20))
+      llvm::errs() << llvm::format("\rpacking weights: %.1f of %.1f GB", done / 1e9, total / 1e9)
+                   << (done >= total ? "\n" : "");
+  };
+  WeightReport report;
+  if (llvm::Error error = gemmac::writeExecutable(options.output, (*elf)->getMemBufferRef(),
+                                                  codes.front().program, checkpoint, progress, report))
+    return error;
+  printWeightReport(report, options.verbose, llvm::errs());
+  timer.stage("pack weights");
+  return llvm::Error::success();
 }
 
 } // namespace gemmac

@@ -2,6 +2,7 @@
 // what the roads from there on (Driver, CudaRoad) have in common.
 #pragma once
 
+#include "codegen/Manifest.h"
 #include "frontend/Checkpoint.h"
 #include "passes/FuseSelection.h"
 #include "passes/lower/StepPasses.h"
@@ -39,6 +40,20 @@ protected:
   /// Lowers and plans `of`, which becomes one step.program.
   llvm::Expected<step::ProgramOp> makeStep(mlir::ModuleOp of, const StepOptions &step);
 
+  /// What the manifest repeats of the command line.
+  ManifestOptions manifestOptions() const;
+  /// Code of one target, as TargetCode, but for the manifest's text.
+  struct ProgramCode {
+    step::ProgramOp program;
+    Target target; ///< whose functions they are; for a GPU the host's
+    llvm::json::Object manifest;
+    std::string suffix;
+    std::vector<GpuImage> images;
+  };
+  /// Links `objects` with the runtime and writes --o: that, the weights of the first program, and the rest.
+  llvm::Error writeExecutable(llvm::ArrayRef<llvm::MemoryBufferRef> objects,
+                              llvm::ArrayRef<ProgramCode> codes);
+
   llvm::Error runPipeline(mlir::ModuleOp on, llvm::StringRef what,
                           llvm::function_ref<void(mlir::OpPassManager &)> build);
   llvm::Error finishText(llvm::StringRef text) { return writeTextOutput(options.output, text); }
@@ -60,6 +75,8 @@ protected:
 
 private:
   std::string defaultCompute() const;
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> link(llvm::ArrayRef<llvm::MemoryBufferRef> objects,
+                                                           llvm::ArrayRef<ProgramCode> codes);
 };
 
 } // namespace gemmac

@@ -1,11 +1,15 @@
 // See CudaRoad.h.
 #include "tools/gemmac/CudaRoad.h"
 
+#include "codegen/cpu/EmitMachine.h"
+#include "codegen/cpu/LowerToLLVM.h"
 #include "codegen/cuda/LowerToPtx.h"
+#include "codegen/cuda/LowerToThreads.h"
 #include "codegen/cuda/Ptxas.h"
 #include "codegen/cuda/StepToCuda.h"
 #include "frontend/Diagnostic.h"
 #include "tools/gemmac/Compilation.h"
+#include "tools/gemmac/MemoryReport.h"
 
 #include "llvm/Support/raw_ostream.h"
 
@@ -14,6 +18,13 @@
 namespace gemmac {
 
 namespace {
+
+/// What the executable around the GPU's code runs on.
+Target x86Host() {
+  Target host;
+  host.name = "x86-64";
+  return host;
+}
 
 class CudaCompilation : Compilation {
 public:
@@ -24,12 +35,24 @@ private:
   llvm::Error choose();
   llvm::Error lower();
   llvm::Error generate();
-  llvm::Error writeCubin(llvm::StringRef ptx);
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> cubinOf(llvm::StringRef ptx, const GpuTarget &target,
+                                                              const std::string &name);
+  llvm::Error writeCode(mlir::ModuleOp code);
+  llvm::Error addImages(mlir::ModuleOp code, const GpuTarget &target, bool fallback);
+  llvm::json::Object manifest(const std::string &hash) const;
+  llvm::Error writeForGpu(mlir::ModuleOp code);
+  llvm::Error writeEmulated(mlir::ModuleOp code);
+  ProgramMemory memory() const {
+    return {target().name, manifest(""), {cudaArenaBytes(program), cudaScratchBytes(program)}};
+  }
   const GpuTarget &target() const { return targets.front(); }
 
   std::vector<GpuTarget> targets;   ///< the highest capability first
   std::optional<std::string> ptxas; ///< needed for cubins, and for --save-temps used where it is
+  std::optional<Target> host;       ///< of --emulate: this machine
   step::ProgramOp program;
+  std::vector<GpuImage> images;
+  std::vector<std::unique_ptr<llvm::MemoryBuffer>> buffers; ///< the images' bytes
 };
 
 /// What can be refused before the model is read.
@@ -42,15 +65,19 @@ llvm::Error CudaCompilation::choose() {
   if (code && targets.size() > 1)
     return usageError("--gpu-arch: found " + llvm::Twine(targets.size()) +
                       " architectures, but a file of PTX or a cubin is for one; name one");
-  if (options.emit == EmitKind::Exe || options.estimate)
-    return usageError("--target=cuda: executables for GPUs are not supported yet; choose --emit=ptx or "
-                      "--emit=cubin, without --estimate");
+  if (options.emulate) {
+    llvm::Expected<Target> native = lookupTarget("native");
+    if (!native)
+      return native.takeError();
+    host = std::move(*native);
+    return llvm::Error::success();
+  }
   if (options.emit == EmitKind::Cubin) {
     llvm::Expected<std::string> path = needPtxas("--emit=cubin");
     if (!path)
       return path.takeError();
     ptxas = *path;
-  } else if (options.emit == EmitKind::Ptx && !options.saveTemps.empty()) {
+  } else if (options.emit == EmitKind::Exe || !options.saveTemps.empty()) {
     llvm::Expected<std::optional<std::string>> path = findPtxas();
     if (!path)
       return path.takeError();
@@ -72,18 +99,102 @@ llvm::Error CudaCompilation::lower() {
   return saveTemp("step.mlir", *module);
 }
 
-/// The cubin, if that is asked for; what ptxas says of its kernels to --save-temps and, with -v, to stderr.
-llvm::Error CudaCompilation::writeCubin(llvm::StringRef ptx) {
+/// The cubin; what ptxas says of its kernels goes to --save-temps and, with -v, to stderr.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+CudaCompilation::cubinOf(llvm::StringRef ptx, const GpuTarget &target, const std::string &name) {
   std::vector<PtxasReport> reports;
-  auto cubin = assemble(*ptxas, ptx, target(), reports);
+  auto cubin = assemble(*ptxas, ptx, target, reports);
+  if (!cubin)
+    return cubin;
+  if (options.verbose)
+    llvm::errs() << printReports(perKernel(reports));
+  if (llvm::Error error = saveTemp(name + "." + target.name + ".ptxas.txt", printReports(reports)))
+    return error;
+  return cubin;
+}
+
+/// All kernels as one text, or the cubin of that.
+llvm::Error CudaCompilation::writeCode(mlir::ModuleOp code) {
+  llvm::Expected<std::string> ptx =
+      compileToPtx(llvm::to_vector(code.getOps<mlir::gpu::GPUModuleOp>()), target(), options.optLevel);
+  if (!ptx)
+    return ptx.takeError();
+  timer.stage("compile for " + target().name);
+  if (llvm::Error error = saveTemp("step." + target().name + ".ptx", *ptx))
+    return error;
+  if (!ptxas)
+    return finishText(*ptx);
+  auto cubin = cubinOf(*ptx, target(), "step");
   if (!cubin)
     return cubin.takeError();
   timer.stage("ptxas for " + target().name);
-  if (options.verbose)
-    llvm::errs() << printReports(perKernel(reports));
-  if (llvm::Error error = saveTemp("step." + target().name + ".ptxas.txt", printReports(reports)))
-    return error;
-  return options.emit == EmitKind::Cubin ? finishText((*cubin)->getBuffer()) : llvm::Error::success();
+  return finishText(options.emit == EmitKind::Cubin ? (*cubin)->getBuffer() : llvm::StringRef(*ptx));
+}
+
+/// The images of `target`, one for each entry: cubins where there is a ptxas. PTX that later architectures
+/// can be compiled from, too, if it is the lowest of those asked for.
+llvm::Error CudaCompilation::addImages(mlir::ModuleOp code, const GpuTarget &target, bool fallback) {
+  mlir::OwningOpRef<mlir::ModuleOp> copy(code.clone());
+  for (auto gpuModule : llvm::to_vector(copy->getOps<mlir::gpu::GPUModuleOp>())) {
+    const std::string kernel = gpuModule.getName().str(), entry = llvm::StringRef(kernel).drop_front(3).str();
+    llvm::Expected<std::string> ptx = compileToPtx(gpuModule, target, options.optLevel);
+    if (!ptx)
+      return ptx.takeError();
+    if (llvm::Error error = saveTemp(kernel + "." + target.name + ".ptx", *ptx))
+      return error;
+    if (ptxas) {
+      auto cubin = cubinOf(*ptx, target, kernel);
+      if (!cubin)
+        return cubin.takeError();
+      buffers.push_back(std::move(*cubin));
+      images.push_back({entry, target.name, /*ptx=*/false, buffers.back()->getBuffer()});
+    }
+    if (!ptxas || (fallback && !target.exact)) {
+      buffers.push_back(llvm::MemoryBuffer::getMemBufferCopy(*ptx));
+      images.push_back({entry, target.name, /*ptx=*/true, buffers.back()->getBuffer()});
+    }
+  }
+  timer.stage("compile for " + target.name);
+  return llvm::Error::success();
+}
+
+llvm::json::Object CudaCompilation::manifest(const std::string &hash) const {
+  llvm::json::Array archs;
+  for (const GpuTarget &each : targets)
+    archs.push_back(each.name);
+  return buildGpuManifest(program, checkpoint, manifestOptions(),
+                          {cudaArenaBytes(program), cudaScratchBytes(program)},
+                          llvm::json::Object{{"archs", std::move(archs)},
+                                             {"threads", kCudaThreads},
+                                             {"shared_bytes", cudaSharedBytes(program)},
+                                             {"sha256", hash}});
+}
+
+llvm::Error CudaCompilation::writeForGpu(mlir::ModuleOp code) {
+  if (!ptxas)
+    llvm::errs()
+        << "gemmac: note: no ptxas was found (CUDA_HOME, PATH, /usr/local/cuda): the executable carries PTX, "
+           "which the driver compiles when it starts\n";
+  const std::string hash = gpuModulesHash(code);
+  for (const GpuTarget &each : targets)
+    if (llvm::Error error = addImages(code, each, /*fallback=*/&each == &targets.back()))
+      return error;
+  return writeExecutable({}, {{program, x86Host(), manifest(hash), "", images}});
+}
+
+/// The same modules for this machine's cores.
+llvm::Error CudaCompilation::writeEmulated(mlir::ModuleOp code) {
+  llvm::json::Object manifest = buildManifest(program, checkpoint, *host, manifestOptions(),
+                                              {cudaArenaBytes(program), cudaScratchBytes(program)});
+  manifest["emulates"] = llvm::json::Object{{"arch", target().name}, {"sha256", gpuModulesHash(code)}};
+  if (mlir::failed(lowerToThreads(code, cudaSharedBytes(program))))
+    return codeFailed();
+  emitPeaks(code, *host);
+  auto object = compileToObject(code, *host, options.optLevel);
+  if (!object)
+    return object.takeError();
+  timer.stage("compile for threads");
+  return writeExecutable((*object)->getMemBufferRef(), {{program, *host, std::move(manifest), "", {}}});
 }
 
 llvm::Error CudaCompilation::generate() {
@@ -91,17 +202,11 @@ llvm::Error CudaCompilation::generate() {
   if (mlir::failed(emitCuda(program, *code)))
     return codeFailed();
   timer.stage("emit kernels");
-  llvm::Expected<std::string> ptx =
-      compileToPtx(llvm::to_vector(code->getOps<mlir::gpu::GPUModuleOp>()), target(), options.optLevel);
-  if (!ptx)
-    return ptx.takeError();
-  timer.stage("compile for " + target().name);
-  if (llvm::Error error = saveTemp("step." + target().name + ".ptx", *ptx))
-    return error;
-  if (ptxas)
-    if (llvm::Error error = writeCubin(*ptx))
-      return error;
-  return options.emit == EmitKind::Ptx ? finishText(*ptx) : llvm::Error::success();
+  if (options.verbose)
+    llvm::errs() << "gemmac: gpu modules sha256 " << gpuModulesHash(*code) << "\n";
+  if (options.emulate)
+    return writeEmulated(*code);
+  return options.emit == EmitKind::Exe ? writeForGpu(*code) : writeCode(*code);
 }
 
 llvm::Error CudaCompilation::run() {
@@ -109,12 +214,19 @@ llvm::Error CudaCompilation::run() {
     return error;
   if (llvm::Error error = load())
     return error;
-  if (llvm::Error error = optimise(registerCudaDialects))
+  if (llvm::Error error = optimise([](mlir::DialectRegistry &registry) {
+        registerCudaDialects(registry);
+        registerCpuDialects(registry);
+      }))
     return error;
   if (fusedIsWanted())
     return finishText(print(*module));
   if (llvm::Error error = lower())
     return error;
+  if (options.estimate) {
+    printEstimate(checkpoint.name + ", " + options.quantize + ", compute " + compute, {memory()});
+    return llvm::Error::success();
+  }
   return options.emit == EmitKind::Step ? finishText(print(*module)) : generate();
 }
 

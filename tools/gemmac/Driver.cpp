@@ -1,8 +1,6 @@
 // See Driver.h.
 #include "tools/gemmac/Driver.h"
 
-#include "codegen/Emit.h"
-#include "codegen/Link.h"
 #include "codegen/Manifest.h"
 #include "codegen/Predict.h"
 #include "codegen/cpu/EmitMachine.h"
@@ -14,9 +12,7 @@
 #include "tools/gemmac/Compilation.h"
 #include "tools/gemmac/CudaRoad.h"
 #include "tools/gemmac/MemoryReport.h"
-#include "tools/gemmac/WeightTable.h"
 
-#include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <optional>
@@ -50,8 +46,6 @@ private:
   llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileFor(const TargetProgram &from,
                                                                  llvm::StringRef suffix);
   llvm::Error generate();
-  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> link(llvm::ArrayRef<llvm::MemoryBufferRef> objects);
-  llvm::Error write(llvm::MemoryBufferRef elf);
   llvm::Error saveStep(const TargetProgram &of) { return saveTemp(tempName(of, "mlir"), *of.module); }
   llvm::json::Object manifestOf(const TargetProgram &of) const;
   std::vector<ProgramMemory> memoryOfPrograms() const;
@@ -144,12 +138,8 @@ llvm::Error CpuCompilation::tune() {
 }
 
 llvm::json::Object CpuCompilation::manifestOf(const TargetProgram &of) const {
-  std::vector<std::string> fusions;
-  for (const FuseInfo &info : fuseTable())
-    if (fuse.has(info.fuse))
-      fusions.push_back(info.name.str());
-  llvm::json::Object manifest = buildManifest(of.program, checkpoint, of.target,
-                                              {options.quantize, compute, options.kv, fusions}, of.memory());
+  llvm::json::Object manifest =
+      buildManifest(of.program, checkpoint, of.target, manifestOptions(), of.memory());
   if (of.tuned)
     manifest["autotune"] = llvm::json::Object(*of.tuned);
   return manifest;
@@ -188,55 +178,11 @@ llvm::Error CpuCompilation::generate() {
   std::vector<llvm::MemoryBufferRef> buffers;
   for (const auto &object : objects)
     buffers.push_back(object->getMemBufferRef());
-  auto elf = link(buffers);
-  return elf ? write((*elf)->getMemBufferRef()) : elf.takeError();
-}
-
-/// The whole program. Linked twice: the manifests inside name the glibc that it turns out to need.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
-CpuCompilation::link(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
-  const Arch arch = programs.front().target.arch;
-  llvm::Expected<std::string> folder = findLinkFolder(arch);
-  if (!folder)
-    return folder.takeError();
-  std::unique_ptr<llvm::MemoryBuffer> elf;
-  for (int round = 0; round < 2; ++round) {
-    std::vector<TargetCode> codes;
-    for (const TargetProgram &each : programs) {
-      llvm::json::Object manifest = manifestOf(each);
-      if (elf)
-        manifest["glibc"] = neededGlibc(elf->getMemBufferRef());
-      codes.push_back({each.program, each.target, "", several() ? "." + each.target.name : ""});
-      llvm::raw_string_ostream(codes.back().manifest) << llvm::json::Value(std::move(manifest));
-    }
-    auto models = emitModelObject(codes, arch);
-    if (!models)
-      return models.takeError();
-    std::vector<llvm::MemoryBufferRef> all(objects.begin(), objects.end());
-    all.push_back((*models)->getMemBufferRef());
-    auto linked = linkExecutable(all, *folder, arch);
-    if (!linked)
-      return machineError(options.output + ": cannot be made: " + llvm::toString(linked.takeError()));
-    elf = std::move(*linked);
-  }
-  timer.stage("link");
-  return elf;
-}
-
-llvm::Error CpuCompilation::write(llvm::MemoryBufferRef elf) {
-  bool terminal = llvm::sys::Process::StandardErrIsDisplayed();
-  auto progress = [&](uint64_t done, uint64_t total) {
-    if (terminal && total > (256u << 20))
-      llvm::errs() << llvm::format("\rpacking weights: %.1f of %.1f GB", done / 1e9, total / 1e9)
-                   << (done >= total ? "\n" : "");
-  };
-  WeightReport report;
-  if (llvm::Error error =
-          writeExecutable(options.output, elf, programs.front().program, checkpoint, progress, report))
-    return error;
-  printWeightReport(report, options.verbose, llvm::errs());
-  timer.stage("pack weights");
-  return llvm::Error::success();
+  std::vector<ProgramCode> codes;
+  for (const TargetProgram &each : programs)
+    codes.push_back(
+        {each.program, each.target, manifestOf(each), several() ? "." + each.target.name : "", {}});
+  return writeExecutable(buffers, codes);
 }
 
 std::vector<ProgramMemory> CpuCompilation::memoryOfPrograms() const {

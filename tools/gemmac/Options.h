@@ -13,6 +13,7 @@ enum class EmitKind { Exe, Obj, Asm, Llvm, Ptx, Cubin, Gemma, Fused, Step };
 struct Options {
   std::string model, output;
   std::string march = "native", quantize = "none", compute, kv = "bf16", fuse = "all";
+  bool emulate = false; ///< with cuda: an executable that runs the GPU's code on this machine's cores
   bool cuda = false;   ///< --target=cuda; else cpu
   std::string gpuArch; ///< with cuda: a list, not empty
   EmitKind emit = EmitKind::Exe;
