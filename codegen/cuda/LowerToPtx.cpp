@@ -15,6 +15,8 @@
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
@@ -23,6 +25,7 @@
 #include "llvm/Linker/Linker.h"
 #include "llvm/Support/AtomicOrdering.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 
@@ -86,6 +89,16 @@ void fenceAtomics(llvm::Module &module) {
   }
 }
 
+/// Keeps the first error that LLVM reports; without this it would end the process.
+void keepError(const llvm::DiagnosticInfo *info, void *to) {
+  auto &problem = *static_cast<std::string *>(to);
+  if (info->getSeverity() != llvm::DS_Error || !problem.empty())
+    return;
+  llvm::raw_string_ostream os(problem);
+  llvm::DiagnosticPrinterRawOStream printer(os);
+  info->print(printer);
+}
+
 /// `layout`: the target's; alignments that the IR does not name depend on it.
 llvm::Expected<std::unique_ptr<llvm::Module>>
 translate(gpu::GPUModuleOp module, const llvm::DataLayout &layout, llvm::LLVMContext &context) {
@@ -111,7 +124,9 @@ llvm::Expected<std::string> compileToPtx(llvm::ArrayRef<gpu::GPUModuleOp> module
   auto machine = makeMachine(target, level);
   if (!machine)
     return machine.takeError();
+  std::string problem;
   llvm::LLVMContext context;
+  context.setDiagnosticHandlerCallBack(keepError, &problem);
   llvm::Module all("gemmac", context);
   setForMachine(all, **machine); // the linker compares layouts
   llvm::Linker linker(all);
@@ -131,6 +146,8 @@ llvm::Expected<std::string> compileToPtx(llvm::ArrayRef<gpu::GPUModuleOp> module
   auto text = emitCode(all, **machine, llvm::CodeGenFileType::AssemblyFile);
   if (!text)
     return text.takeError();
+  if (!problem.empty())
+    return codegenError(problem);
   return (*text)->getBuffer().str();
 }
 
