@@ -62,6 +62,9 @@ def check_layout(tally, exe):
     tally.check(weights["offset"] % gmtest.PAYLOAD_ALIGN == 0, "weights at a multiple of 2 MiB", str(weights))
     tally.check(weights["offset"] <= CODE_LIMIT, "size without weights",
                 f"{weights['offset']} bytes in front of them, at most {CODE_LIMIT}")
+    with open(exe, "rb") as file:
+        code = file.read(weights["offset"])
+    tally.check(b"libcuda" not in code, "what runs GPUs is in programs for GPUs only", "found libcuda in front of the weights")
     return sections
 
 
