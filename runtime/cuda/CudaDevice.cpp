@@ -26,4 +26,4 @@ static std::unique_ptr<Executor> open(const Manifest &manifest, std::span<const 
 
 } // namespace gemmac::rt::cuda
 
-extern "C" constinit const GmDevice gm_cuda = {gemmac::rt::cuda::report, gemmac::rt::cuda::open};
+constinit const GmDevice gm_cuda = {gemmac::rt::cuda::report, gemmac::rt::cuda::open};

@@ -57,7 +57,12 @@ void CudaExecutor::layOut() {
 /// mapping, which reads the file. Caches and scratch start as zeros, as on the CPU.
 void CudaExecutor::upload(std::span<const char> weights) {
   constexpr uint64_t kPiece = 16ull << 20;
-  const char *const what = "cannot copy the weights to the GPU";
+  const auto check = [&](Result result) {
+    if (result == kSuccess)
+      return;
+    program_.abandon();
+    throw driver_.failure(result, cat("cannot copy the weights to the GPU (", program_.gpu().name, ")"));
+  };
   const uint64_t piece = std::min<uint64_t>(kPiece, weights.size());
   PinnedMemory staging[2];
   OwnedEvent copied[2];
@@ -68,19 +73,18 @@ void CudaExecutor::upload(std::span<const char> weights) {
   int turn = 0;
   for (uint64_t at = 0; at < weights.size(); at += piece, turn ^= 1) {
     if (interrupted()) {
-      driver_.check(driver_.cuStreamSynchronize(stream_.get()), what); // before the staging goes
+      check(driver_.cuStreamSynchronize(stream_.get())); // before the staging goes
       throw Interrupted();
     }
     const uint64_t n = std::min<uint64_t>(piece, weights.size() - at);
-    driver_.check(driver_.cuEventSynchronize(copied[turn].get()), what); // at once where nothing was recorded
+    check(driver_.cuEventSynchronize(copied[turn].get())); // at once where nothing was recorded
     std::memcpy(staging[turn].get(), weights.data() + at, n);
-    driver_.check(driver_.cuMemcpyHtoDAsync_v2(weights_.get() + at, staging[turn].get(), n, stream_.get()),
-                  what);
-    driver_.check(driver_.cuEventRecord(copied[turn].get(), stream_.get()), what);
+    check(driver_.cuMemcpyHtoDAsync_v2(weights_.get() + at, staging[turn].get(), n, stream_.get()));
+    check(driver_.cuEventRecord(copied[turn].get(), stream_.get()));
   }
-  driver_.check(clear(arena_, program_.manifest().arenaBytes), what);
-  driver_.check(clear(scratch_, program_.scratchBytes()), what);
-  driver_.check(driver_.cuStreamSynchronize(stream_.get()), what);
+  check(clear(arena_, program_.manifest().arenaBytes));
+  check(clear(scratch_, program_.scratchBytes()));
+  check(driver_.cuStreamSynchronize(stream_.get()));
 }
 
 Result CudaExecutor::clear(const DeviceMemory &memory, uint64_t bytes) {

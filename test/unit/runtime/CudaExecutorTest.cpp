@@ -252,7 +252,8 @@ TEST_F(Cuda, weightsThatCannotBeCopied) {
   p.weights.resize(40 << 20);
   for (const char *fail : {"cuMemcpyHtoDAsync_v2:719:2", "cuEventSynchronize:719:3", "cuEventRecord:719:1"}) {
     gpu.set("FAKE_CUDA_FAIL", fail);
-    expectLacking({"cannot copy the weights to the GPU: CUDA_ERROR_LAUNCH_FAILED (719)"}, p);
+    expectLacking({"cannot copy the weights to the GPU (Fake GPU 0): CUDA_ERROR_LAUNCH_FAILED (719)"}, p);
+    EXPECT_TRUE(gpu.log("release").empty());
   }
 }
 
