@@ -23,7 +23,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <thread>
 
 /// A kernel has one thread here.
@@ -57,6 +56,17 @@ long long setting(const char *name, long long otherwise) {
   const char *text = std::getenv(name);
   return text ? std::atoll(text) : otherwise;
 }
+
+/// Objects by their handles.
+template <class T> class Owned : public std::map<T *, std::unique_ptr<T>> {
+public:
+  T *create() {
+    auto object = std::make_unique<T>();
+    T *handle = object.get();
+    this->emplace(handle, std::move(object));
+    return handle;
+  }
+};
 
 class Books {
 public:
@@ -136,9 +146,9 @@ public:
   /// Nobody else's memory: filled with what no one may rely on.
   std::map<DevicePointer, std::vector<char>> device_;
   std::map<const char *, std::vector<char>> pinned_;
-  std::set<StreamObject *> streams_;
-  std::set<EventObject *> events_;
-  std::set<ModuleObject *> modules_;
+  Owned<StreamObject> streams_;
+  Owned<EventObject> events_;
+  Owned<ModuleObject> modules_;
   bool initialized_ = false, current_ = false, seenWeights_ = false;
 
 private:
@@ -348,7 +358,7 @@ EXPORT cuMemHostAlloc(void **address, size_t bytes, unsigned) {
 
 EXPORT cuMemFreeHost(void *address) {
   ENTER();
-  for (const StreamObject *stream : books().streams_)
+  for (const auto &[stream, object] : books().streams_)
     if (!stream->pending.empty())
       books().violation("pinned memory is given back while work is pending");
   return books().pinned_.erase(static_cast<char *>(address))
@@ -380,16 +390,13 @@ EXPORT cuMemsetD8Async(DevicePointer to, unsigned char value, size_t bytes, Stre
 
 EXPORT cuStreamCreate(Stream *stream, unsigned) {
   ENTER();
-  *stream = *books().streams_.insert(new StreamObject).first;
+  *stream = books().streams_.create();
   return kSuccess;
 }
 
 EXPORT cuStreamDestroy_v2(Stream stream) {
   ENTER();
-  if (!books().streams_.erase(stream))
-    return books().violation("no such stream");
-  delete stream;
-  return kSuccess;
+  return books().streams_.erase(stream) ? kSuccess : books().violation("no such stream");
 }
 
 EXPORT cuStreamSynchronize(Stream stream) {
@@ -399,16 +406,13 @@ EXPORT cuStreamSynchronize(Stream stream) {
 
 EXPORT cuEventCreate(Event *event, unsigned) {
   ENTER();
-  *event = *books().events_.insert(new EventObject).first;
+  *event = books().events_.create();
   return kSuccess;
 }
 
 EXPORT cuEventDestroy_v2(Event event) {
   ENTER();
-  if (!books().events_.erase(event))
-    return books().violation("no such event");
-  delete event;
-  return kSuccess;
+  return books().events_.erase(event) ? kSuccess : books().violation("no such event");
 }
 
 EXPORT cuEventRecord(Event event, Stream stream) {
@@ -441,20 +445,15 @@ EXPORT cuModuleLoadDataEx(Module *module, const void *image, unsigned count, int
   const int wanted = arch ? arch->capability.major * 10 + arch->capability.minor : 0;
   if (!arch || (arch->exact ? here != wanted : here < wanted || (!ptx && here / 10 != wanted / 10)))
     return kNoBinaryForGpu;
-  auto *object = new ModuleObject;
-  object->image = text;
-  books().modules_.insert(object);
+  *module = books().modules_.create();
+  (*module)->image = text;
   books().say("load %s", text.substr(ptx ? 0 : 1, text.find('(') - (ptx ? 0 : 1)).c_str());
-  *module = object;
   return kSuccess;
 }
 
 EXPORT cuModuleUnload(Module module) {
   ENTER();
-  if (!books().modules_.erase(module))
-    return books().violation("no such module");
-  delete module;
-  return kSuccess;
+  return books().modules_.erase(module) ? kSuccess : books().violation("no such module");
 }
 
 EXPORT cuModuleGetFunction(Function *function, Module module, const char *name) {
