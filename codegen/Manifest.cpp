@@ -3,6 +3,7 @@
 
 #include "codegen/Predict.h"
 #include "codegen/cpu/EmitMachine.h"
+#include "codegen/cpu/LowerToLLVM.h"
 #include "dialect/gemma/Gemma.h"
 #include "dialect/step/Layout.h"
 #include "frontend/Diagnostic.h"
@@ -317,6 +318,7 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitModelObject(llvm::ArrayR
                                                                     Arch arch) {
   llvm::LLVMContext context;
   llvm::Module module("gm_models", context);
+  initializeCpuBackends(); // programs for GPUs have no other code for the CPU
   llvm::Triple triple(tripleOf(arch));
   std::string problem;
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, problem);

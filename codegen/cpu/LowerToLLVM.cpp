@@ -45,9 +45,7 @@ void addCpuToLLVM(OpPassManager &passes) {
   passes.addPass(createReconcileUnrealizedCastsPass());
 }
 
-namespace {
-
-llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeMachine(const Target &target, unsigned level) {
+void initializeCpuBackends() {
   LLVMInitializeX86TargetInfo();
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
@@ -56,6 +54,12 @@ llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeMachine(const Target &t
   LLVMInitializeAArch64Target();
   LLVMInitializeAArch64TargetMC();
   LLVMInitializeAArch64AsmPrinter();
+}
+
+namespace {
+
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeMachine(const Target &target, unsigned level) {
+  initializeCpuBackends();
   return makeTargetMachine(tripleOf(target.arch), target.cpu, target.extras, level);
 }
 

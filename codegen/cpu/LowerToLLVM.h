@@ -21,6 +21,9 @@ namespace gemmac {
 /// Dialects and interfaces that emitCpu and the functions below need in the context.
 void registerCpuDialects(mlir::DialectRegistry &registry);
 
+/// Makes all CPU architectures known to LLVM. The functions below do so themselves.
+void initializeCpuBackends();
+
 /// scf -> cf -> LLVM dialect.
 void addCpuToLLVM(mlir::OpPassManager &passes);
 

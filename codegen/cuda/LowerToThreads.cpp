@@ -41,6 +41,7 @@ private:
   void shuffle(gpu::ShuffleOp op);
   LogicalResult intrinsic(LLVM::CallIntrinsicOp op);
   void tensorProduct(LLVM::CallIntrinsicOp op);
+  void aligned(Location loc, Value address, uint64_t to);
   void shared(LLVM::AddressOfOp op);
   func::FuncOp kernelFunction(gpu::GPUFuncOp kernel);
   void entry(func::FuncOp kernel, int64_t shared);
@@ -117,6 +118,12 @@ LogicalResult ThreadLowering::intrinsic(LLVM::CallIntrinsicOp op) {
   return success();
 }
 
+/// GPUs fault where an address is not a multiple of what the access promises; many CPUs do not.
+void ThreadLowering::aligned(Location loc, Value address, uint64_t to) {
+  if (to > 1)
+    call(loc, "gm_emu_aligned", {address, kernel::KernelBuilder(b, loc).c(static_cast<int64_t>(to))}, {});
+}
+
 /// The address of the block's shared memory, generic in the first place.
 void ThreadLowering::shared(LLVM::AddressOfOp op) {
   Value base = call(op.getLoc(), "gm_emu_shared", {}, pointer());
@@ -158,8 +165,13 @@ LogicalResult ThreadLowering::rewrite(Operation &op) {
           o.setGlobalName(renamed(o.getGlobalName()));
         return success();
       })
-      .Case<LLVM::AtomicRMWOp, LLVM::LoadOp, LLVM::StoreOp>([&](auto o) {
+      .Case([&](LLVM::AtomicRMWOp o) {
         o.setSyncscopeAttr(nullptr); // blocks are threads: all of the system
+        return success();
+      })
+      .Case<LLVM::LoadOp, LLVM::StoreOp>([&](auto o) {
+        o.setSyncscopeAttr(nullptr);
+        aligned(o.getLoc(), o.getAddr(), o.getAlignment().value_or(1));
         return success();
       })
       .Default([](Operation *o) -> LogicalResult {

@@ -192,6 +192,8 @@ LogicalResult EntryEmitter::emit(step::EntryOp entry) {
                                        builder.getFunctionType({pointer}, {}));
   kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), builder.getUnitAttr());
   kernel->setAttr("nvvm.maxntid", builder.getDenseI32ArrayAttr({static_cast<int32_t>(kThreads)}));
+  // One block on a multiprocessor: more registers for each thread are worth more than a second block.
+  kernel->setAttr("nvvm.minctasm", builder.getI32IntegerAttr(1));
   builder.setInsertionPointToStart(&kernel.getBody().front());
   BlockBuilder k(builder, entry.getLoc());
   Value gmStep = kernel.getArgument(0);

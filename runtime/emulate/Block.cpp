@@ -195,3 +195,8 @@ void gm_emu_mma_bf16(uint32_t *operands) {
   current->fibers[current->now].operands = operands;
   current->suspend(Wait::Warp);
 }
+
+void gm_emu_aligned(const void *address, int64_t to) {
+  if (reinterpret_cast<uintptr_t>(address) % static_cast<uint64_t>(to) != 0) [[unlikely]]
+    defect("an access is not aligned as the code promises");
+}

@@ -3,8 +3,8 @@
 // wait for each other, in an order that is always the same. Linked into executables that were compiled with
 // --emulate, no others.
 //
-// It also checks what a GPU leaves undefined: threads that wait at different places, or leave while others of
-// their block wait, end the process with a message.
+// It also checks what a GPU leaves undefined or faults at: threads that wait at different places, or leave
+// while others of their block wait, and unaligned accesses end the process with a message.
 #pragma once
 
 #include "runtime/Abi.h"
@@ -32,6 +32,8 @@ int32_t gm_emu_shuffle_xor(int32_t value, int32_t mask);
 /// instructions): the lane's 4 words of A, 2 of B and 4 f32 of C, which become those of D. Adds in the order
 /// of k, in f32.
 void gm_emu_mma_bf16(uint32_t *operands);
+/// Ends the process where `address` is not a multiple of `to`, a power of two.
+void gm_emu_aligned(const void *address, int64_t to);
 /// Where the code waits for another block.
 void gm_emu_pause();
 }

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""--target=cuda: what goes to a GPU, and the very same modules on this machine's cores (--emulate).
+
+  hash      both ways print the same hash of the gpu modules
+  blocks    the same bits for 1, 2, 3 and 5 blocks, for a prompt and for single rows
+  roads     a prompt, by tensor cores, and its tokens one by one agree as far as rounding goes
+  no-gpu    an executable for GPUs says what is missing where there is none: exit 3
+"""
+import os
+import re
+
+import numpy as np
+
+import gmtest
+
+CASES = ["e2b-tiny", "a4b-tiny"]
+IDS = [2] + [int(i) for i in np.random.default_rng(5).integers(3, 400, 40)]
+
+
+def hash_of(text):
+    found = re.search(r"gpu modules sha256 ([0-9a-f]{64})", text)
+    return found.group(1) if found else None
+
+
+def check(tally, compiler, folder, case):
+    model = os.path.join(gmtest.GOLDENS, case)
+    gpu, cpu = os.path.join(folder, "gpu"), os.path.join(folder, "cpu")
+    flags = ["--target=cuda", "--gpu-arch=sm_90a", "-v"]
+    made = compiler(model, gpu, *flags)
+    emulated = compiler(model, cpu, *flags, "--emulate")
+    if not tally.check(made.code == 0 and emulated.code == 0, f"{case}: compiles", made.brief() + emulated.brief()):
+        return
+    tally.check(hash_of(made.err) and hash_of(made.err) == hash_of(emulated.err), f"{case}: one hash",
+                f"{hash_of(made.err)}, {hash_of(emulated.err)}")
+    rows = {}
+    for blocks in (1, 2, 3, 5):
+        rows[blocks], why = gmtest.logits(cpu, IDS, "--all", "-t", str(blocks))
+        tally.check(rows[blocks] is not None and np.array_equal(rows[blocks], rows[1]),
+                    f"{case}: {blocks} blocks give the bits of one", why)
+    last, why = gmtest.logits(cpu, IDS[:1], "-t", "2")
+    tally.check(last is not None and gmtest.compare(np.squeeze(last), rows[1][0])["cos"] > 0.999,
+                f"{case}: a single row is the first of a prompt", why)
+    here = gmtest.run([gpu, "--ids", "2,5", "-n", "1"])
+    if os.path.exists("/dev/nvidia0"):
+        tally.skip(f"{case}: without a GPU", "this machine has one")
+    else:
+        tally.check(here.code == 3 and "libcuda.so.1" in here.err, f"{case}: says that there is no GPU", here.brief())
+
+
+def main():
+    parser = gmtest.arguments(__doc__)
+    parser.add_argument("--only", default=",".join(CASES), help="cases, separated by commas")
+    args = parser.parse_args()
+    tally, compiler = gmtest.start(args)
+    with gmtest.work_folder(args) as folder:
+        for case in args.only.split(","):
+            check(tally, compiler, folder, case)
+    tally.finish()
+
+
+main()
