@@ -31,12 +31,17 @@ def test_of(name):
     return test
 
 
-def peer_rate(args, test):
-    prompt, answer, depth = test
-    text = run([os.path.join(args.peer, "build", "bin", "llama-bench"), "-m", args.model, "-ngl", 0, "-t", args.threads,
-                "-fa", 1, "-p", prompt, "-n", answer, "-d", depth, "-r", args.repetitions, "-o", "json"])
-    report = json.loads(text)
-    return statistics.median(report[0]["samples_ts"])
+def peer_rates(args, tests):
+    """Of tests at one depth, by a single process: the file is read and repacked once."""
+    prompts = [prompt for prompt, _, _ in tests if prompt]
+    answers = [answer for _, answer, _ in tests if answer]
+    report = json.loads(run([os.path.join(args.peer, "build", "bin", "llama-bench"), "-m", args.model, "-ngl", 0, "-t",
+                             args.threads, "-fa", 1, "-p", ",".join(map(str, prompts or [0])), "-n",
+                             ",".join(map(str, answers or [0])), "-d", tests[0][2], "-r", args.repetitions, "-o",
+                             "json"]))
+    rates = {(line["n_prompt"], line["n_gen"], line["n_depth"]): statistics.median(line["samples_ts"])
+             for line in report}
+    return [rates[test] for test in tests]
 
 
 def our_report(args, exe, test):
@@ -53,7 +58,7 @@ class Samples:
         self.rounds = {"peer": [], "gemmac": [], "read_2MiB_GBps": []}
 
     def add_peer(self, args):
-        self.rounds["peer"].append(peer_rate(args, self.test))
+        self.rounds["peer"] += peer_rates(args, [self.test])
 
     def add_ours(self, args, exe):
         report = our_report(args, exe, self.test)
@@ -82,7 +87,7 @@ def measure(args, exe, reader):
     for name in args.tests.split(","):
         samples = Samples(test_of(name))
         our_report(args, exe, samples.test)  # both files into memory; not counted
-        peer_rate(args, samples.test)
+        peer_rates(args, [samples.test])
         for _ in range(args.rounds):
             samples.rounds["read_2MiB_GBps"].append(read_rate(reader, args.threads, mib, True))
             samples.add_peer(args)
@@ -92,17 +97,20 @@ def measure(args, exe, reader):
 
 
 def measure_in_blocks(args, exe):
-    """For files that do not fit the memory together: all tests of one engine, after a pass that brings its file in, and
-    then those of the other."""
+    """For files that do not fit the memory together: all tests of one engine, and then those of the other, each behind
+    what brings its file in (for the peer: its start)."""
     tests = {name: Samples(test_of(name)) for name in args.tests.split(",")}
-    first = next(iter(tests.values())).test
+    depths = {}
+    for samples in tests.values():
+        depths.setdefault(samples.test[2], []).append(samples)
     for _ in range(args.rounds):
-        peer_rate(args, first)
-        for samples in tests.values():
-            samples.add_peer(args)
-        our_report(args, exe, first)
+        for group in depths.values():
+            for samples, rate in zip(group, peer_rates(args, [samples.test for samples in group])):
+                samples.rounds["peer"].append(rate)
+        our_report(args, exe, next(iter(tests.values())).test)
         for samples in tests.values():
             samples.add_ours(args, exe)
+        print(json.dumps({name: samples.rounds for name, samples in tests.items()}), flush=True)
     return {name: samples.result(name) for name, samples in tests.items()}
 
 
