@@ -117,6 +117,8 @@ static std::string infoText(const Program &p, const std::string &machine, const 
                       " layers, hidden ", m.hidden, ", vocabulary ", m.vocab, "\n");
   s += cat("quantize: ", m.quantize, ", compute ", m.compute, ", kv ", m.kv, "\n");
   s += machine;
+  if (!m.emulates.empty())
+    s += cat("emulates: the code for a GPU of ", m.emulates, ", a block for each worker; slow: for tests\n");
   s += targetsText(p.targets);
   s += cat("context: ", m.context, ", window ", m.window, ", prefill rows ", m.prefillNone.rows, "\n");
   s += cat("fusions: ", j.contains("fusions") ? listed(j["fusions"].get<std::vector<std::string>>()) : "none",

@@ -193,6 +193,9 @@ static void readPhaseNames(const json &j, Manifest &m) {
   m.prefillNone.phaseNames = m.prefillPhases.names;
   m.prefillLast.phaseNames = list<std::string>(j, "prefill_last_phases");
   m.prefillAll.phaseNames = list<std::string>(j, "prefill_all_phases");
+  if (!m.emulates.empty()) // its barriers are not the runtime's: a step is one span
+    for (Entry *entry : {&m.decode, &m.decodeTop, &m.prefillNone, &m.prefillLast, &m.prefillAll})
+      entry->phaseNames.clear();
 }
 
 static void readPeaks(const json &j, const GmModel &model, Manifest &m) {
@@ -237,6 +240,8 @@ Manifest readManifest(const GmModel &model) {
   m.name = text(j, "name");
   m.family = text(j, "family");
   m.target = text(j, "target");
+  if (j.contains("emulates"))
+    m.emulates = text(j["emulates"], "arch");
   m.quantize = text(j, "quantize");
   m.compute = text(j, "compute");
   m.kv = text(j, "kv");

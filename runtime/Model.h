@@ -88,6 +88,7 @@ struct Manifest {
   const GmDevice *device = nullptr;    ///< what computes its steps; null: the CPU
   std::vector<GmImage> images;         ///< code for it
   GpuNeeds gpu;                        ///< where there is a device
+  std::string emulates;                ///< architecture of the GPU whose code runs on the CPU; empty: none
 
   bool isStop(int32_t id) const;
   /// Of any entry.

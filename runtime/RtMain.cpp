@@ -207,6 +207,10 @@ static int runProgram(int argc, const char *const *argv, const GmModels &models,
   const bool onCpu = !targets.chosen().device;
   if (!onCpu)
     refuseWorkers(parsed.options);
+  else if (!targets.chosen().emulates.empty() && parsed.options.command == Command::Bench &&
+           parsed.options.phases)
+    throw Failure(kBadUsage,
+                  "--phases: this executable emulates a GPU, whose phases are not timed; leave it out");
   else if (runsTheModel(parsed.options.command) || parsed.options.command == Command::Info)
     settleWorkers(parsed.options);
   if (runsTheModel(parsed.options.command)) {

@@ -41,9 +41,15 @@ Value BlockBuilder::warpSum(Value x) {
   return x;
 }
 
+/// Which of two lanes asks does not matter: what is not a number wins.
+Value BlockBuilder::largerOf(Value x, Value y) {
+  Value takesX = ori(fcmp(arith::CmpFPredicate::OGT, x, y), fcmp(arith::CmpFPredicate::UNO, x, x));
+  return select(takesX, x, y);
+}
+
 Value BlockBuilder::warpMax(Value x) {
   for (int64_t mask = kWarp / 2; mask > 0; mask /= 2)
-    x = fmax(x, shuffleXor(x, mask));
+    x = largerOf(x, shuffleXor(x, mask));
   return x;
 }
 
@@ -62,7 +68,7 @@ Value BlockBuilder::blockSum(Value x) {
 }
 
 Value BlockBuilder::blockMax(Value x) {
-  return overBlock(warpMax(x), [&](Value a, Value b) { return fmax(a, b); });
+  return overBlock(warpMax(x), [&](Value a, Value b) { return largerOf(a, b); });
 }
 
 Value BlockBuilder::shared(int64_t offset) {

@@ -32,7 +32,8 @@ public:
   void sync();
   /// x of the lane whose number differs in the bits of `mask`; i32 or f32.
   Value shuffleXor(Value x, int64_t mask);
-  /// The sum, or the largest, of all lanes' x, in every lane: halves are put together.
+  /// The sum, or the largest, of all lanes' x, in every lane: halves are put together. Not a number where
+  /// some x is not.
   Value warpSum(Value x);
   Value warpMax(Value x);
   /// The same over all threads of the block, f32: of the warps' in their order. Synchronises before and
@@ -57,6 +58,7 @@ public:
 private:
   Value threadInBlock, warpInBlock, laneInWarp;
 
+  Value largerOf(Value x, Value y);
   Value overBlock(Value ofWarp, llvm::function_ref<Value(Value, Value)> combine);
 };
 

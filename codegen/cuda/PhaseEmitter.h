@@ -79,6 +79,8 @@ Value blockScratch(BlockBuilder &k, Value gmStep, step::ProgramOp program);
 
 /// Shared memory of a block that private buffers and what room() gives may take, each.
 constexpr int64_t kMostPrivate = 48 << 10, kMostRoom = 40 << 10;
+static_assert(kSharedFixed + kMostPrivate + kMostRoom <= 99 << 10,
+              "the least that an architecture of GpuTarget has");
 /// Bytes of private buffers that a phase uses, from the beginning of the scratch.
 int64_t privateBytes(step::PhaseOp phase);
 /// What room() is asked for in a phase.

@@ -226,6 +226,11 @@ Expected<std::unique_ptr<MemoryBuffer>> assemble(StringRef ptxas, StringRef ptx,
   Expected<std::string> cubin = output->read();
   if (!cubin)
     return cubin.takeError();
+  // Whoever says that all went well may be no ptxas.
+  if (!StringRef(*cubin).starts_with("\x7f"
+                                     "ELF"))
+    return machineError(ptxas + " ended without an error, but what it wrote (" + Twine(cubin->size()) +
+                        " bytes) is no cubin; let CUDA_HOME or PATH name a CUDA toolkit that works");
   return MemoryBuffer::getMemBufferCopy(*cubin, "cubin");
 }
 

@@ -200,7 +200,7 @@ LogicalResult EntryEmitter::emit(step::EntryOp entry) {
   int64_t index = 0;
   for (Operation &op : entry.getBody().front()) {
     if (auto phase = dyn_cast<step::PhaseOp>(op)) {
-      PhaseKey key = phaseKey(phase, const_cast<SymbolTable &>(symbols), howOf(phase));
+      PhaseKey key = phaseKey(phase, symbols, howOf(phase));
       FailureOr<func::FuncOp> target = phaseFunction(phase, key);
       if (failed(target))
         return failure();

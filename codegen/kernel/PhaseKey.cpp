@@ -14,13 +14,13 @@ namespace {
 
 class KeyWriter {
 public:
-  KeyWriter(PhaseKey &key, SymbolTable &symbols, int64_t entryRows)
+  KeyWriter(PhaseKey &key, const SymbolTable &symbols, int64_t entryRows)
       : key(key), symbols(symbols), rows(entryRows), os(key.text) {}
   void write(Operation &op);
 
 private:
   PhaseKey &key;
-  SymbolTable &symbols;
+  const SymbolTable &symbols;
   int64_t rows;
   llvm::raw_string_ostream os;
   llvm::DenseMap<Value, unsigned> tiles;
@@ -121,7 +121,7 @@ void KeyWriter::write(Operation &op) {
 
 } // namespace
 
-PhaseKey phaseKey(step::PhaseOp phase, SymbolTable &symbols, StringRef how) {
+PhaseKey phaseKey(step::PhaseOp phase, const SymbolTable &symbols, StringRef how) {
   PhaseKey key;
   key.text = how;
   KeyWriter(key, symbols, cast<step::EntryOp>(phase->getParentOp()).getRows()).write(*phase);

@@ -17,6 +17,6 @@ struct PhaseKey {
 };
 
 /// `how`: what a target makes code depend on beside the phase itself.
-PhaseKey phaseKey(step::PhaseOp phase, mlir::SymbolTable &symbols, llvm::StringRef how = "");
+PhaseKey phaseKey(step::PhaseOp phase, const mlir::SymbolTable &symbols, llvm::StringRef how = "");
 
 } // namespace gemmac::kernel

@@ -57,6 +57,8 @@ public:
   char *sharedAt;
 
 private:
+  /// Every second block runs its threads in the opposite order: where a barrier is missing, blocks differ.
+  const bool backwards = step->worker % 2 != 0;
   std::vector<char> sharedMemory;
   char *stacks;
   jmp_buf scheduler;
@@ -145,8 +147,8 @@ void Block::shuffle(size_t first) {
 /// Until all of its threads wait for the block, or are done.
 void Block::runWarp(size_t first) {
   for (;;) {
-    for (size_t i = first; i < first + kWarp; ++i)
-      resume(i);
+    for (size_t i = 0; i < kWarp; ++i)
+      resume(backwards ? first + kWarp - 1 - i : first + i);
     const Wait wait = fibers[first].wait;
     for (size_t i = first; i < first + kWarp; ++i)
       if (fibers[i].wait != wait)
@@ -161,7 +163,7 @@ void Block::run() {
   current = this;
   do {
     for (size_t first = 0; first < fibers.size(); first += kWarp)
-      runWarp(first);
+      runWarp(backwards ? fibers.size() - kWarp - first : first);
     for (const Fiber &fiber : fibers)
       if (fiber.wait != fibers[0].wait)
         defect("some threads wait for others that have left");

@@ -1,10 +1,12 @@
 // A thread block of a GPU on one thread of the CPU: what generated code for CUDA calls where it is run
 // without a GPU (codegen/cuda/LowerToThreads). The block's threads are fibers, switched only where they must
-// wait for each other, in an order that is always the same. Linked into executables that were compiled with
-// --emulate, no others.
+// wait for each other: in ascending order in even blocks and in descending order in odd ones, so that where a
+// barrier is missing the results of blocks differ. Linked into executables that were compiled with --emulate,
+// no others.
 //
-// It also checks what a GPU leaves undefined or faults at: threads that wait at different places, or leave
-// while others of their block wait, and unaligned accesses end the process with a message.
+// It also checks what a GPU leaves undefined or faults at: threads that wait in different ways (for their
+// warp, for their block), or leave while others of their block wait, and unaligned accesses end the process
+// with a message.
 #pragma once
 
 #include "runtime/Abi.h"

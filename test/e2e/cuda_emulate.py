@@ -3,7 +3,7 @@
 
   hash      both ways print the same hash of the gpu modules
   blocks    the same bits for 1, 2, 3 and 5 blocks, for a prompt and for single rows
-  roads     a prompt, by tensor cores, and its tokens one by one agree as far as rounding goes
+  roads     the first token alone, without tensor cores, and as a row of a prompt agree as far as rounding goes
   no-gpu    an executable for GPUs says what is missing where there is none: exit 3
 """
 import os

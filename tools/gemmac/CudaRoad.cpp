@@ -62,9 +62,11 @@ llvm::Error CudaCompilation::choose() {
     return found.takeError();
   targets = std::move(*found);
   const bool code = options.emit == EmitKind::Ptx || options.emit == EmitKind::Cubin;
-  if (code && targets.size() > 1)
+  if ((code || options.emulate) && targets.size() > 1)
     return usageError("--gpu-arch: found " + llvm::Twine(targets.size()) +
-                      " architectures, but a file of PTX or a cubin is for one; name one");
+                      " architectures, but a file of PTX, a cubin or --emulate is for one; name one");
+  if (options.estimate)
+    return llvm::Error::success();
   if (options.emulate) {
     llvm::Expected<Target> native = lookupTarget("native");
     if (!native)
@@ -77,7 +79,7 @@ llvm::Error CudaCompilation::choose() {
     if (!path)
       return path.takeError();
     ptxas = *path;
-  } else if (options.emit == EmitKind::Exe || !options.saveTemps.empty()) {
+  } else if (options.emit == EmitKind::Exe || (options.emit == EmitKind::Ptx && !options.saveTemps.empty())) {
     llvm::Expected<std::optional<std::string>> path = findPtxas();
     if (!path)
       return path.takeError();
@@ -122,13 +124,14 @@ llvm::Error CudaCompilation::writeCode(mlir::ModuleOp code) {
   timer.stage("compile for " + target().name);
   if (llvm::Error error = saveTemp("step." + target().name + ".ptx", *ptx))
     return error;
-  if (!ptxas)
-    return finishText(*ptx);
+  if (options.emit == EmitKind::Ptx) // whatever becomes of the report
+    if (llvm::Error error = finishText(*ptx); error || !ptxas)
+      return error;
   auto cubin = cubinOf(*ptx, target(), "step");
   if (!cubin)
     return cubin.takeError();
   timer.stage("ptxas for " + target().name);
-  return finishText(options.emit == EmitKind::Cubin ? (*cubin)->getBuffer() : llvm::StringRef(*ptx));
+  return options.emit == EmitKind::Cubin ? finishText((*cubin)->getBuffer()) : llvm::Error::success();
 }
 
 /// The images of `target`, one for each entry: cubins where there is a ptxas. PTX that later architectures

@@ -39,7 +39,7 @@ constexpr const char *kWorks = R"(case "$1" in
 --version) echo "Cuda compilation tools, release 12.4, V12.4.131" ;;
 --help) echo "Allowed values for this option:  'sm_80','sm_90a'." ;;
 *) [ "$1 $2 $3 $4" = "-v -arch sm_90a -o" ] || exit 9
-   { echo "cubin of"; cat "$6"; } > "$5"
+   { printf '\177ELF of\n'; cat "$6"; } > "$5"
    echo "ptxas info    : Compiling entry function 'gm_decode' for 'sm_90a'" >&2
    echo "ptxas info    : Used 40 registers, 16 bytes smem" >&2 ;;
 esac
@@ -77,7 +77,8 @@ TEST(Ptxas, GivesACubinAndReports) {
   std::vector<PtxasReport> reports;
   auto cubin = assemble(folder.script("ptxas", kWorks), ".version 8.0\n", hopper(), reports);
   ASSERT_TRUE(static_cast<bool>(cubin)) << llvm::toString(cubin.takeError());
-  EXPECT_EQ((*cubin)->getBuffer(), "cubin of\n.version 8.0\n");
+  EXPECT_EQ((*cubin)->getBuffer(), "\x7f"
+                                   "ELF of\n.version 8.0\n");
   ASSERT_EQ(reports.size(), 1u);
   EXPECT_EQ(reports[0].registers, 40u);
   EXPECT_EQ(reports[0].sharedBytes, 16);
@@ -115,6 +116,10 @@ TEST(Ptxas, FailuresBecomeOneMessage) {
                     " (CUDA 13.0) does not take the code for sm_90a: it printed nothing; this is a defect "
                     "of gemmac: please report it");
   EXPECT_TRUE(reports.empty());
+  const std::string writes = failing("writes", "echo cubin > \"$5\"");
+  expectFailure(assemble(writes, "", hopper(), reports),
+                writes + " ended without an error, but what it wrote (6 bytes) is no cubin; let CUDA_HOME or "
+                         "PATH name a CUDA toolkit that works");
   const std::string killed = failing("killed", "kill -KILL $$");
   auto result = assemble(killed, "", hopper(), reports);
   ASSERT_FALSE(static_cast<bool>(result));
