@@ -4,35 +4,13 @@
 #include "codegen/cpu/PhaseEmitter.h"
 #include "dialect/step/Layout.h"
 
-#include "mlir/IR/Builders.h"
-
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
 namespace gemmac {
 
 namespace {
-
-constexpr const char *kAttribute = "step.kernel";
-
-struct Field {
-  const char *name;
-  int64_t KernelTuning::*value;
-  int64_t least, most;
-  bool power; ///< of two
-};
-constexpr Field kFields[] = {{"streams", &KernelTuning::streams, 1, 8, true},
-                             {"ahead", &KernelTuning::ahead, 64, 1 << 16, true},
-                             {"block_rows", &KernelTuning::blockRows, 1, 16, false},
-                             {"block_panels", &KernelTuning::blockPanels, 1, 8, true},
-                             {"columns", &KernelTuning::columns, 16, 1024, true}};
-
-const Field *fieldNamed(StringRef name) {
-  const auto *found = llvm::find_if(kFields, [&](const Field &field) { return name == field.name; });
-  return found == std::end(kFields) ? nullptr : found;
-}
 
 FlatSymbolRefAttr weightOf(Operation *product) {
   if (auto matmul = dyn_cast<step::MatmulOp>(product))
@@ -47,69 +25,6 @@ step::Act formatOf(Operation *product) {
 }
 
 } // namespace
-
-bool KernelTuning::operator==(const KernelTuning &other) const {
-  return llvm::all_of(kFields, [&](const Field &field) { return this->*field.value == other.*field.value; });
-}
-
-std::string KernelTuning::text() const {
-  std::string text;
-  for (const Field &field : kFields)
-    if (this->*field.value)
-      text += (text.empty() ? "" : " ") + std::string(field.name) + "=" + std::to_string(this->*field.value);
-  return text.empty() ? "model" : text;
-}
-
-KernelTuning tuningOf(Operation *product) {
-  KernelTuning tuning;
-  if (auto chosen = product->getAttrOfType<DictionaryAttr>(kAttribute))
-    for (const Field &field : kFields)
-      if (auto value = chosen.getAs<IntegerAttr>(field.name))
-        tuning.*field.value = value.getInt();
-  return tuning;
-}
-
-void setTuning(Operation *product, const KernelTuning &tuning) {
-  Builder builder(product->getContext());
-  SmallVector<NamedAttribute> chosen;
-  for (const Field &field : kFields)
-    if (tuning.*field.value)
-      chosen.push_back(builder.getNamedAttr(field.name, builder.getI64IntegerAttr(tuning.*field.value)));
-  if (chosen.empty())
-    product->removeAttr(kAttribute);
-  else
-    product->setAttr(kAttribute, builder.getDictionaryAttr(chosen));
-}
-
-LogicalResult verifyTuning(Operation *product, const SymbolTable &symbols) {
-  Attribute attribute = product->getAttr(kAttribute);
-  if (!attribute)
-    return success();
-  auto chosen = dyn_cast<DictionaryAttr>(attribute);
-  if (!chosen)
-    return product->emitOpError() << kAttribute << ": found " << attribute << ", expected a dictionary";
-  for (NamedAttribute named : chosen) {
-    const Field *field = fieldNamed(named.getName());
-    if (!field)
-      return product->emitOpError() << kAttribute << ": found " << named.getName()
-                                    << ", expected streams, ahead, block_rows, block_panels or columns";
-    auto value = dyn_cast<IntegerAttr>(named.getValue());
-    if (!value || !value.getType().isSignlessInteger(64) || value.getInt() < field->least ||
-        value.getInt() > field->most || (field->power && !llvm::isPowerOf2_64(value.getInt())))
-      return product->emitOpError() << kAttribute << ": " << field->name << ": found " << named.getValue()
-                                    << ", expected " << (field->power ? "a power of two" : "an i64")
-                                    << " from " << field->least << " to " << field->most;
-  }
-  const KernelTuning tuning = tuningOf(product);
-  if ((tuning.blockRows == 0) != (tuning.blockPanels == 0))
-    return product->emitOpError() << kAttribute << ": expected block_rows and block_panels together";
-  auto weight = symbols.lookup<step::WeightOp>(weightOf(product).getAttr());
-  const int64_t panels = static_cast<int64_t>(weight.getTile()) / kPanelRows;
-  if (tuning.streams && panels % tuning.streams != 0)
-    return product->emitOpError() << kAttribute << ": streams: found " << tuning.streams
-                                  << ", expected a divisor of the " << panels << " panels of a task";
-  return success();
-}
 
 std::string Product::text() const {
   std::string text = (step::stringifyFormat(format) + " x " + step::stringifyAct(act)).str() + ", k " +

@@ -1,40 +1,16 @@
-// What an emitter of product kernels may choose by measurement. Every choice changes in which order a kernel
-// walks over rows and panels, or when it asks for memory, and never which numbers are added in which order:
-// tuned and untuned code give the same bits (test/unit/codegen/TuningTest.cpp). What lays out weights (the
-// tile of a task), and what cuts sums (parts of attention, chunks of a prompt), is not among them.
-//
-// Choices are attributes of the product, `step.kernel = {streams = 4 : i64}`; what it does not name, and a
-// product without it, has the model's: the emitters' own rule.
+// The products of a program as their kernels see them, and what an emitter may choose for each by
+// measurement: KernelTuning of the step dialect. What lays out weights (the tile of a task), and what cuts
+// sums (parts of attention, chunks of a prompt), is not among it.
 #pragma once
 
 #include "codegen/Target.h"
-#include "dialect/step/Step.h"
+#include "dialect/step/KernelTuning.h"
 
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace gemmac {
-
-/// 0: as the model chooses.
-struct KernelTuning {
-  int64_t streams = 0;                    ///< panels that a single row reads side by side
-  int64_t ahead = 0;                      ///< bytes before their use that a single row's weights are fetched
-  int64_t blockRows = 0, blockPanels = 0; ///< what shares the unpacking of weights where rows are many
-  int64_t columns = 0;                    ///< bf16t: most columns that neighbouring tasks compute at once
-
-  bool operator==(const KernelTuning &other) const;
-  /// "streams=4 ahead=2048"; "model" where nothing is chosen.
-  std::string text() const;
-};
-
-/// What the attribute of `product`, a step.matmul or step.expert_matmul, says.
-KernelTuning tuningOf(mlir::Operation *product);
-/// Sets the attribute, or takes it away where `tuning` chooses nothing.
-void setTuning(mlir::Operation *product, const KernelTuning &tuning);
-/// Fails with a message on `product` whose attribute is no dictionary of known names, or has values that no
-/// kernel can be made with.
-mlir::LogicalResult verifyTuning(mlir::Operation *product, const mlir::SymbolTable &symbols);
 
 /// A product as its kernel sees it: equal ones are measured once.
 struct Product {

@@ -1,5 +1,5 @@
 // Registration of the step dialect; verifiers lie in Verify*.cpp.
-#include "dialect/step/Step.h"
+#include "dialect/step/KernelTuning.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -19,4 +19,19 @@ void StepDialect::initialize() {
 #define GET_OP_LIST
 #include "dialect/step/StepOps.cpp.inc"
       >();
+}
+
+// step.machine and step.predicted_us are notes for readers; nothing is made of them.
+LogicalResult StepDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
+  const StringRef name = attribute.getName();
+  if (name == kKernelAttr)
+    return verifyKernelAttr(op, attribute.getValue());
+  const bool known = name == "step.machine" ? isa<ProgramOp>(op) && isa<DictionaryAttr>(attribute.getValue())
+                                            : name == "step.predicted_us" && isa<PhaseOp>(op) &&
+                                                  isa<FloatAttr>(attribute.getValue());
+  if (known)
+    return success();
+  return op->emitOpError() << name << " = " << attribute.getValue()
+                           << ": expected step.kernel on a product, step.predicted_us, a number, on a "
+                              "step.phase, or step.machine, a dictionary, on a step.program";
 }

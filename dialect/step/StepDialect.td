@@ -27,7 +27,11 @@ def Step_Dialect : Dialect {
     once for each of them, and so writes private buffers only, except for `step.publish`, which happens exactly once.
 
     Nothing here says thread, block, core or SM: that is the emitter's.
+
+    Attributes of the dialect on its ops, and no others: `step.kernel` on a product, what `gemmac --autotune` chose for it;
+    `step.machine` on a program and `step.predicted_us` on its phases, how long they should take on which machine.
   }];
+  let hasOperationAttrVerify = 1;
 }
 
 class Step_Op<string mnemonic, list<Trait> traits = []> : Op<Step_Dialect, mnemonic, traits>;

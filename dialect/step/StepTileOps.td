@@ -129,13 +129,14 @@ def Step_MatmulOp : Step_TileOpBase<"matmul", [Step_SymbolUser]> {
 
     bf16t: weights are rounded to bf16 as well, and all of dst's rows of the last 32 with a live one are written.
 
-    An attribute `step.kernel`, a dictionary, holds choices of `gemmac --autotune` (`codegen/cpu/KernelTuning.h`): no result depends on them.
+    An attribute `step.kernel`, a dictionary, holds choices of `gemmac --autotune` (`dialect/step/KernelTuning.h`): no result depends on them.
 
     - C1: act has the element type and columns that pack makes of weight's k
     - C2: `weight` names a step.weight of a p16 format without experts; i8 activations need codes, bf16t any format but f32p16
     - C3: dst has the weight's tile as columns
     - C4: the column tasks that run it are n / tile
     - C5: bf16t: act is a whole shared buffer with a multiple of 32 rows, dst has as many; the phase is not by_row
+    - C6: the streams of step.kernel divide the 16-row panels of a task
   }];
   let arguments = (ins Step_F32Buf:$dst, Step_Buf:$act, FlatSymbolRefAttr:$weight, Step_Act:$format);
   let assemblyFormat = "$dst `,` $act `,` $weight `as` $format attr-dict `:` type($dst) `,` type($act)";
@@ -154,6 +155,7 @@ def Step_ExpertMatmulOp : Step_TileOpBase<"expert_matmul", [Step_SymbolUser]> {
     - C5: `indices` is written by top_k only, of at most as many columns as the weight has experts
     - C6: bf16t: the phase has rows(all) and the entry a multiple of 32 rows
     - C7: bf16t: the phase has no prologue and starts with it; no case, attention or further expert_matmul follows
+    - C8: the streams of step.kernel divide the 16-row panels of a task
   }];
   let arguments = (ins Step_F32Buf:$dst, Step_Buf:$act, MemRefRankOf<[I32], [2]>:$indices, FlatSymbolRefAttr:$weight, Step_Act:$format,
       I64Attr:$slots, UnitAttr:$act_per_slot);

@@ -1,4 +1,5 @@
 // Verifiers of packing and of the products: what fits which weight, and which column tasks compute it.
+#include "dialect/step/KernelTuning.h"
 #include "dialect/step/Layout.h"
 #include "dialect/step/Verify.h"
 
@@ -111,7 +112,8 @@ LogicalResult MatmulOp::verifySymbolUses(SymbolTableCollection &symbols) {
   WeightOp weight = lookupWeight(*this, symbols, getWeightAttr(), "weight");
   if (!weight || failed(verifyProductWeight(*this, weight, getFormat(), false)) ||
       failed(verifyPacked(*this, "act", getAct(), getFormat(), weight.getK(), 1)) ||
-      failed(verifyColumns(*this, "dst", getDst(), "tile of the weight", weight.getTile())))
+      failed(verifyColumns(*this, "dst", getDst(), "tile of the weight", weight.getTile())) ||
+      failed(verifyStreams(*this, weight)))
     return failure();
   return verifyTasks(*this, weight, 1);
 }
@@ -173,7 +175,7 @@ LogicalResult ExpertMatmulOp::verifySymbolUses(SymbolTableCollection &symbols) {
       failed(verifyPacked(*this, "act", getAct(), gemmac::expertAct(getFormat()), weight.getK(),
                           getActPerSlot() ? slots : 1)) ||
       failed(verifyColumns(*this, "dst", getDst(), "tile of the weight", weight.getTile())) ||
-      failed(verifyTasks(*this, weight, slots)))
+      failed(verifyStreams(*this, weight)) || failed(verifyTasks(*this, weight, slots)))
     return failure();
   return verifyIndices(*this, weight);
 }
