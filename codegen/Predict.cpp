@@ -19,7 +19,6 @@ static const char *workOf(mlir::Operation *op) {
   return llvm::TypeSwitch<mlir::Operation *, const char *>(op)
       .Case<step::AttentionOp, step::QkOp, step::PvOp>([](auto) { return "attention"; })
       .Case<step::MatmulOp, step::ExpertMatmulOp>([](auto product) { return productOf(product.getFormat()); })
-      .Case([](step::TopKOp) { return "top-k"; })
       .Default([](mlir::Operation *) { return nullptr; });
 }
 

@@ -11,7 +11,7 @@
 namespace gemmac {
 
 /// What a phase's time goes to: "product", "f32-product" (of f32 or bf16 activations, which f32 computes),
-/// "attention", "top-k", or "rows" for everything else row by row.
+/// "attention", or "rows" for everything else row by row.
 const char *workOf(step::PhaseOp phase);
 /// Tasks of a step of `rows` rows.
 int64_t tasksOf(step::PhaseOp phase, int64_t rows);

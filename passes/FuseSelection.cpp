@@ -17,7 +17,7 @@ static constexpr FuseInfo kTable[] = {
     {Fuse::Attention, "attention", "scores, softmax and the sum of values in one phase"},
     {Fuse::Mlp, "mlp", "gelu and product in the epilogue of gate and up, dense and experts"},
     {Fuse::Ple, "ple", "per-layer embeddings: gate and projection with their epilogues"},
-    {Fuse::Router, "router", "mixture of experts: softmax and top-k of the router in one phase"},
+    {Fuse::Router, "router", "mixture of experts: the choice made in the prologue of the experts' product"},
     {Fuse::Softcap, "softcap", "softcap in the epilogue of the lm_head"},
     {Fuse::Residual, "residual", "post-norm, residual sum and layer scalar in one phase"},
     {Fuse::Norm, "norm",

@@ -165,10 +165,14 @@ def GemmaFusePle : GemmaFusePass<"ple"> {
   }];
 }
 def GemmaFuseRouter : GemmaFusePass<"router"> {
-  let summary = "softmax and top-k of a router in one row-wise phase";
+  let summary = "softmax and top-k of a router in front of the first product with the chosen experts";
   let description = [{
+    Whoever computes the product makes the choice for itself, from the router's scores. Where no such product can follow at
+    once, softmax and top-k are a row-wise phase.
+
     ```mlir
-    %p = gemma.softmax %s   %w, %i = gemma.top_k %p, @expert_scale   ->   gemma.fusion ["router"] { both }
+    %p = gemma.softmax %s   %w, %i = gemma.top_k %p, @expert_scale
+    %y = gemma.expert_linear %x, %i, @experts                        ->   gemma.fusion ["router"] { all three }
     ```
   }];
 }

@@ -28,11 +28,6 @@ constexpr Efficiency kTable[] = {
     {"attention", "", false, .33, .25, "f32"},  // keys and values of a head group go through one core
     {"attention", "bf16-tiles", true, .90, .115, ""},
     {"attention", "", true, .90, .30, "f32"},
-    // A scalar loop: four operations for each value and rank, one a cycle where the peak is 64. Of the
-    // operations counted, those of 8 ranks, five of 13 are of the softmax before it, which takes next to no
-    // time.
-    {"top-k", "", false, .75, 1. / 160, "f32"},
-    {"top-k", "", true, .75, 1. / 160, "f32"},
     {"rows", "", false, .75, .50, "f32"},
     {"rows", "", true, .75, .50, "f32"},
 };

@@ -22,8 +22,7 @@ struct Machine {
 };
 
 struct PhaseWork {
-  std::string_view
-      work; ///< the manifest's phase_work: "product", "f32-product", "attention", "top-k", "rows"
+  std::string_view work;    ///< the manifest's phase_work: "product", "f32-product", "attention", "rows"
   std::string_view product; ///< kind of arithmetic that products of so many rows use
   bool manyRows = false;    ///< a step of a prompt
   double bytes = 0, flops = 0;

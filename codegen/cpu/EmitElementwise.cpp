@@ -66,6 +66,7 @@ void emitOp(PhaseEmitter &e, step::SoftcapOp op) {
           [&](ArrayRef<Value> x, Lanes) { return e.k.fmul(cap, emitTanh(e.k, e.k.fdiv(x[0], cap))); });
 }
 
+/// Of i32 as of f32: nothing is done to the bits.
 void emitOp(PhaseEmitter &e, step::PublishOp op) {
   e.k.ifThen(e.firstTask,
              [&] { mapRows(e, op.getDst(), {op.getSrc()}, [&](ArrayRef<Value> x, Lanes) { return x[0]; }); });

@@ -61,6 +61,7 @@ void emitOp(PhaseEmitter &e, step::SoftcapOp op) {
            [&](ArrayRef<Value> x, Value) { return e.k.fmul(cap, emitTanh(e.k, e.k.fdiv(x[0], cap))); });
 }
 
+/// Of i32 as of f32: nothing is done to the bits.
 void emitOp(PhaseEmitter &e, step::PublishOp op) {
   e.k.ifThen(e.firstTask, [&] {
     mapCells(e, op.getDst(), {op.getSrc()}, [&](ArrayRef<Value> x, Value) { return x[0]; });

@@ -66,12 +66,14 @@ def Step_NormOp : Step_Unary<"norm", [Step_SymbolUser]> {
                        DefaultValuedAttr<F64Attr, "0.0">:$offset);
   let assemblyFormat = "$dst `,` $src (`,` $weight^)? attr-dict `:` type($dst) `,` type($src)";
 }
-def Step_PublishOp : Step_Unary<"publish"> {
+def Step_PublishOp : Step_TileOpBase<"publish", [AllElementTypesMatch<["dst", "src"]>]> {
   let summary = "prologue only: copy a private buffer to a shared one, once for the whole phase";
   let description = [{
-    - C1: dst and src have the same columns
+    - C1: dst and src have the same columns and elements
     - C2: it stands in a prologue, src is private and dst is shared
   }];
+  let arguments = (ins AnyTypeOf<[Step_F32Buf, Step_I32Buf]>:$dst, AnyTypeOf<[Step_F32Buf, Step_I32Buf]>:$src);
+  let assemblyFormat = "$dst `,` $src attr-dict `:` type($dst) `,` type($src)";
 }
 def Step_TakeRowOp : Step_Unary<"take_row"> {
   let summary = "dst = the last live row of src; in a phase of rows(last)";
@@ -152,7 +154,7 @@ def Step_ExpertMatmulOp : Step_TileOpBase<"expert_matmul", [Step_SymbolUser]> {
     - C2: `weight` names a step.weight of a p16 format with experts; i8 activations need codes, bf16t any format but f32p16
     - C3: dst has the weight's tile as columns, act those of one packed vector, or of `slots` of them (act_per_slot)
     - C4: the phase is by_row and the column tasks that run it are slots * n / tile
-    - C5: `indices` is written by top_k only, of at most as many columns as the weight has experts
+    - C5: `indices` is written by top_k only, of at most as many columns as the weight has experts, or published from such a buffer
     - C6: bf16t: the phase has rows(all) and the entry a multiple of 32 rows
     - C7: bf16t: the phase has no prologue and starts with it; no case, attention or further expert_matmul follows
     - C8: the streams of step.kernel divide the 16-row panels of a task

@@ -3,6 +3,7 @@
 #include "dialect/step/Layout.h"
 #include "dialect/step/Verify.h"
 
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -140,13 +141,25 @@ LogicalResult ExpertMatmulOp::verify() {
   return verifyColumns(*this, "indices", getIndices(), "slots", slots);
 }
 
+/// `buffer`, and the private ones that are published to it.
+static llvm::SmallPtrSet<Operation *, 4> sourcesOf(BufferOp buffer) {
+  llvm::SmallPtrSet<Operation *, 4> sources{buffer.getOperation()};
+  buffer->getParentOp()->walk([&](PublishOp publish) {
+    if (bufferOf(publish.getDst()) == buffer)
+      sources.insert(bufferOf(publish.getSrc()).getOperation());
+  });
+  return sources;
+}
+
 /// Whoever writes the indices of `product` chooses among at most the weight's experts. Buffers of i32 are
-/// written by top_k, and by select_top, whose ids are of no experts and may be -1.
+/// written by top_k, by publish, which hands on what a private one has of it, and by select_top, whose ids
+/// are of no experts and may be -1.
 static LogicalResult verifyIndices(ExpertMatmulOp product, WeightOp weight) {
   BufferOp indices = bufferOf(product.getIndices());
+  const llvm::SmallPtrSet<Operation *, 4> sources = sourcesOf(indices);
   int64_t experts = weight.getExperts();
   WalkResult result = indices->getParentOp()->walk([&](SelectTopOp writer) {
-    if (bufferOf(writer.getIds()) != indices)
+    if (!sources.contains(bufferOf(writer.getIds()).getOperation()))
       return WalkResult::advance();
     InFlightDiagnostic diagnostic = product.emitOpError() << "indices are ids of step.select_top, expected "
                                                              "those of step.top_k";
@@ -157,7 +170,7 @@ static LogicalResult verifyIndices(ExpertMatmulOp product, WeightOp weight) {
     return failure();
   result = indices->getParentOp()->walk([&](TopKOp writer) {
     int64_t choices = columnsOf(writer.getSrc());
-    if (bufferOf(writer.getIndices()) != indices || choices <= experts)
+    if (!sources.contains(bufferOf(writer.getIndices()).getOperation()) || choices <= experts)
       return WalkResult::advance();
     InFlightDiagnostic diagnostic = product.emitOpError()
                                     << "indices are of " << choices << " experts, expected at most the "

@@ -39,6 +39,7 @@ struct Phase {
   llvm::DenseMap<mlir::Value, View> local;         ///< values in private buffers
   llvm::DenseMap<mlir::Value, unsigned> uses;      ///< reads by `inside` that are still to come
   llvm::SmallPtrSet<void *, 8> pinned;             ///< private buffers that more than one value lies in
+  llvm::SmallPtrSet<void *, 2> handedOn;           ///< values that `inside` reads in another phase after all
 };
 
 /// What the lowering of the entries has in common.

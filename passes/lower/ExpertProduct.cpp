@@ -82,10 +82,10 @@ static LogicalResult emitExpert(EntryLowering &entry, Phase &phase, gemma::Exper
   const auto tile = static_cast<int64_t>(weight.getTile());
   Scope scope(entry, phase, Scope::Kind::Tile, phase.op.getBody().front());
   scope.tile = {plan.gate ? tile / 2 : tile, slots * static_cast<int64_t>(weight.getN()) / tile, 1, slots};
-  auto indices = entry.views.find(op.getIndices());
-  if (indices == entry.views.end())
+  const View *indices = scope.find(op.getIndices());
+  if (!indices)
     return op.emitOpError("reads indices that no phase before it has made");
-  Value chosen = indices->second.buffer;
+  Value chosen = indices->buffer;
   Value to = plan.gate ? entry.privateTile(phase, 1, tile) : scope.destination(op, op.getResult());
   bool perSlot = llvm::cast<mlir::RankedTensorType>(op.getX().getType()).getRank() == 3;
   step::ExpertMatmulOp::create(scope.builder(), op.getLoc(), to, act, chosen, weight.getSymName(), format,

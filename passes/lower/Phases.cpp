@@ -93,6 +93,8 @@ void EntryLowering::setInside(Phase &phase, llvm::ArrayRef<mlir::Operation *> op
 }
 
 bool EntryLowering::isExternal(const Phase &phase, Value value) const {
+  if (phase.handedOn.contains(value.getAsOpaquePointer()))
+    return true;
   for (mlir::OpOperand &use : value.getUses()) {
     mlir::Operation *user = use.getOwner();
     if (phase.inside.contains(user)) {
@@ -169,10 +171,9 @@ LogicalResult EntryLowering::beforeProduct(Ops &pre, llvm::ArrayRef<mlir::Operat
                                            llvm::StringRef name) {
   const step::Rows kind = rowsOf(cores.front());
   const bool prologue = rowCount(kind) == 1;
-  // A prologue runs once for every worker: it must not write caches, nor publish anything but rows of f32.
+  // A prologue runs once for every worker: it must not write caches.
   auto fits = [&](mlir::Operation *op) {
-    return rowsOf(op) == kind && groupsOf(op) == 1 &&
-           !(prologue && llvm::isa<gemma::CacheUpdateOp, gemma::TopKOp>(op));
+    return rowsOf(op) == kind && groupsOf(op) == 1 && !(prologue && llvm::isa<gemma::CacheUpdateOp>(op));
   };
   auto last = pre.end();
   while (last != pre.begin() && fits(*std::prev(last)))
@@ -272,6 +273,10 @@ FailureOr<EntryLowering::Packed> EntryLowering::packInPhase(llvm::ArrayRef<mlir:
                        cores.front()->getLoc());
     setInside(phase, pre);
     setInside(phase, cores);
+    for (mlir::Operation *core : cores) // only their x is packed; a choice of experts is read as it is
+      for (Value operand : core->getOperands())
+        if (operand != x)
+          phase.handedOn.insert(operand.getAsOpaquePointer());
     Scope scope(*this, phase, Scope::Kind::Row, phase.op.getBody().front());
     if (failed(scope.emitAll(pre)))
       return failure();

@@ -28,6 +28,8 @@ public:
   /// Emits a row-wise op of the model.
   mlir::LogicalResult emit(mlir::Operation *op);
   mlir::LogicalResult emitAll(llvm::ArrayRef<mlir::Operation *> ops);
+  /// Where `value` lies, in the phase's own memory if it is there; null if no phase has made it yet.
+  const View *find(mlir::Value value) const;
   /// What a task reads of `value`.
   mlir::FailureOr<mlir::Value> operand(mlir::Operation *user, mlir::Value value);
   /// Where a task writes `value`; may be the place of one of `reusable`, whose last reader is this op.
@@ -51,7 +53,6 @@ private:
   mlir::LogicalResult emitCacheUpdate(gemma::CacheUpdateOp op);
   mlir::LogicalResult emitTakeRows(gemma::TakeRowsOp op);
 
-  const View *find(mlir::Value value) const;
   mlir::Value place(mlir::Operation *op, mlir::Value value, int64_t columns, mlir::Type element);
   mlir::Value reuse(mlir::Value value, llvm::ArrayRef<mlir::Value> reusable);
   void done(mlir::Operation *op);

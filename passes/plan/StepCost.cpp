@@ -147,8 +147,11 @@ private:
           each(columns(op.getDst()));
         })
         .Case([&](step::TopKOp op) {
+          // A scalar loop: four operations for each value and rank, one a cycle, in which the other ops of a
+          // row do about 32.
+          constexpr int64_t kScalar = 4 * 32;
           countVec(op.getScale());
-          each(columns(op.getSrc()) * static_cast<int64_t>(op.getK()));
+          each(kScalar * columns(op.getSrc()) * static_cast<int64_t>(op.getK()));
         })
         .Case<step::GeluOp, step::SoftcapOp, step::RopeTableOp>(
             [&](auto op) { each(8 * columns(op.getDst())); })

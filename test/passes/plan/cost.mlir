@@ -36,7 +36,8 @@ step.program @step attributes {context = 128 : i64, chunk = 4 : i64, batch = 1 :
       step.attention %o, %b, @kv.0 {heads = 2 : i64, window = 20 : i64, scale = 1.0 : f64} : memref<4x32xf32>, memref<4x32xf32>
     }
     step.barrier
-    // CHECK: step.phase "top" {{.*}}{bytes = 36 : i64, flops = 10 : i64
+    // Two ranks of five values, one by one: each counts as 128 of others.
+    // CHECK: step.phase "top" {{.*}}{bytes = 36 : i64, flops = 1280 : i64
     step.phase "top" rows(all) cols(1) by_row do {
       %s = step.tile %o {offset = 0 : i64, stride = 0 : i64, width = 5 : i64} : memref<4x32xf32> -> memref<4x5xf32>
       step.top_k %w, %i, %s {k = 2 : i64} : memref<4x2xf32>, memref<4x2xi32>, memref<4x5xf32>

@@ -151,6 +151,46 @@ TEST_P(Moe, OneTaskForARow) {
     }
 }
 
+/// Every worker chooses for itself; what further phases read is what one of them publishes.
+TEST_P(Moe, ChosenInThePrologue) {
+  const int64_t experts = 5, slots = 2, n = 32, k = 64, tile = 16;
+  PackedWeight w = randomWeight("q8p16", n, k, 5, experts);
+  TestProgram p(Options{64, 1});
+  Buffer x = p.buffer("x", 1, k), router = p.buffer("router", 1, experts);
+  Buffer own = p.buffer("own", 1, slots, "i32", true), parts = p.buffer("parts", 1, slots, "f32", true);
+  Buffer idx = p.buffer("idx", 1, slots, "i32"), weights = p.buffer("weights", 1, slots);
+  Buffer first = p.buffer("first", 1, slots * n), second = p.buffer("second", 1, slots * n);
+  p.weight("w", w.fields(tile), w.bytes);
+  Buffer t = p.tile("t", first, 0, tile, tile), u = p.tile("u", second, 0, tile, tile);
+  const std::string grid = " rows(all) cols(" + std::to_string(slots * n / tile) + ") by_row ";
+  p.phase("\"first\"" + grid + "prologue {\n  step.top_k " + operands({parts, own, router}, "k = 2") +
+          "\n  step.publish " + operands({weights, parts}) + "\n  step.publish " + operands({idx, own}) +
+          "\n} do {\n  " + t.name + "\n  step.expert_matmul " +
+          operands({t, x, own}, "slots = 2", ", @w as f32") + "\n}");
+  p.phase("\"second\"" + grid + "do {\n  " + u.name + "\n  step.expert_matmul " +
+          operands({u, x, idx}, "slots = 2", ", @w as f32") + "\n}");
+  std::vector<float> values = p.fill(x);
+  const float scores[] = {0.1f, 0.3f, 0.05f, 0.15f, 0.4f};
+  const int64_t chosen[] = {4, 1};
+  p.fill(router);
+  std::copy_n(scores, experts, p.f32(router));
+  p.compile(GetParam());
+  for (int workers : {1, 2, 5}) {
+    p.run(1, workers);
+    for (int64_t s = 0; s < slots; ++s) {
+      EXPECT_EQ(p.data<int32_t>(idx)[s], chosen[s]) << workers << " workers";
+      EXPECT_NEAR(p.f32(weights)[s], scores[chosen[s]] / 0.7f, 1e-6) << workers << " workers";
+      for (int64_t i = 0; i < n; ++i) {
+        double sum = 0;
+        for (int64_t j = 0; j < k; ++j)
+          sum += values[static_cast<size_t>(j)] * w.at(chosen[s], i, j);
+        ASSERT_NEAR(p.f32(first)[s * n + i], sum, 1e-3) << workers << " workers, slot " << s << " " << i;
+        ASSERT_EQ(p.f32(second)[s * n + i], p.f32(first)[s * n + i]) << "slot " << s << " " << i;
+      }
+    }
+  }
+}
+
 /// More rows for one expert than are multiplied at once.
 TEST_P(Moe, ManyRowsOfOneExpert) { checkExperts(GetParam(), "q4p16", "i8", true, {300, 290, true}); }
 

@@ -17,6 +17,23 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 
 // -----
 
+// publish_c1_elements
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x32xi32>
+    %h = step.buffer "h" : memref<4x32xf32, "private">
+    step.phase "f" rows(all) cols(1) prologue {
+      step.rope_table %h {head_dim = 32, angles = 16, theta = 10000.0, factor = 1.0} : memref<4x32xf32, "private">
+      // expected-error @+1 {{'step.publish' op failed to verify that all of {dst, src} have same element type}}
+      step.publish %x, %h : memref<4x32xi32>, memref<4x32xf32, "private">
+    } do {
+
+    }
+  }
+}
+
+// -----
+
 // publish_c2
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.entry @e logits(none) attributes {rows = 4} {
