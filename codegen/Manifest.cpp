@@ -4,8 +4,10 @@
 #include "codegen/Predict.h"
 #include "codegen/cpu/EmitMachine.h"
 #include "codegen/cpu/LowerToLLVM.h"
+#include "codegen/cpu/StepToCpu.h"
 #include "dialect/gemma/Gemma.h"
 #include "dialect/step/Layout.h"
+#include "dialect/step/StepAccess.h"
 #include "frontend/Diagnostic.h"
 #include "runtime/Abi.h"
 
@@ -51,24 +53,23 @@ static int64_t positionsOf(step::PhaseOp phase, step::ProgramOp program) {
   int64_t most = 0;
   phase.walk([&](step::AttentionOp op) {
     auto cache = program.lookupSymbol<step::CacheOp>(op.getCache());
-    auto seen = static_cast<int64_t>(program.getContext());
-    for (uint64_t window : {cache.getWindow(), op.getWindow()})
-      if (window > 0)
-        seen = std::min(seen, static_cast<int64_t>(window));
-    most = std::max(most, seen);
+    most = std::max(most, step::visiblePositions(cache, op.getWindow()));
   });
   return most;
 }
 
+/// How many tasks a phase has for so many rows.
+using TaskCount = llvm::function_ref<int64_t(step::PhaseOp, int64_t)>;
+
 /// One entry of "entries"; phase names and costs of decode and of a full prefill step go into the manifest.
-static Object describeEntry(step::EntryOp entry, step::ProgramOp program, Object &manifest) {
+static Object describeEntry(step::EntryOp entry, step::ProgramOp program, TaskCount count, Object &manifest) {
   Object result{{"rows", entry.getRows()}};
   Array names, bytes, flops, positions, work, tasks;
   for (auto phase : entry.getOps<step::PhaseOp>()) {
     names.push_back(phase.getName());
     positions.push_back(positionsOf(phase, program));
     work.push_back(workOf(phase));
-    tasks.push_back(tasksOf(phase, entry.getRows()));
+    tasks.push_back(count(phase, phase.getRows() == step::Rows::Last ? 1 : entry.getRows()));
     const auto more = static_cast<int64_t>(entry.getRows()) - 1;
     bytes.push_back(static_cast<int64_t>(phase.getBytes()) +
                     more * static_cast<int64_t>(phase.getRowBytes()));
@@ -151,7 +152,7 @@ static int64_t countParameters(mlir::ModuleOp module) {
 
 /// All but what the target is.
 static Object describeProgram(step::ProgramOp program, const Checkpoint &checkpoint,
-                              const ManifestOptions &options, CodeMemory memory) {
+                              const ManifestOptions &options, CodeMemory memory, TaskCount count) {
   const ModelConfig &config = checkpoint.config;
   int64_t window = 0, phases = 0;
   for (const LayerConfig &layer : config.layers)
@@ -170,7 +171,7 @@ static Object describeProgram(step::ProgramOp program, const Checkpoint &checkpo
   manifest["scratch_bytes"] = memory.scratch;
   Object entries;
   for (auto entry : program.getOps<step::EntryOp>()) {
-    Object one = describeEntry(entry, program, manifest);
+    Object one = describeEntry(entry, program, count, manifest);
     phases = std::max(phases, *one.getInteger("phases"));
     entries[entry.getSymName()] = std::move(one);
   }
@@ -196,7 +197,8 @@ static Object describeProgram(step::ProgramOp program, const Checkpoint &checkpo
 
 Object buildGpuManifest(step::ProgramOp program, const Checkpoint &checkpoint, const ManifestOptions &options,
                         CodeMemory memory, Object gpu) {
-  Object manifest = describeProgram(program, checkpoint, options, memory);
+  auto count = [](step::PhaseOp phase, int64_t rows) { return phase.tasks(rows); };
+  Object manifest = describeProgram(program, checkpoint, options, memory, count);
   manifest["target"] = "cuda";
   manifest["march"] = Array();
   manifest["features"] = Array();
@@ -206,7 +208,9 @@ Object buildGpuManifest(step::ProgramOp program, const Checkpoint &checkpoint, c
 
 Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, const Target &target,
                      const ManifestOptions &options, CodeMemory memory) {
-  Object manifest = describeProgram(program, checkpoint, options, memory);
+  const mlir::SymbolTable symbols(program);
+  auto count = [&](step::PhaseOp phase, int64_t rows) { return mostTasks(phase, rows, target, symbols); };
+  Object manifest = describeProgram(program, checkpoint, options, memory, count);
   manifest["target"] = "cpu";
   manifest["march"] = Array{target.name};
   manifest["features"] = toArray(target.features);

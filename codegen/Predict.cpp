@@ -2,6 +2,7 @@
 #include "codegen/Predict.h"
 
 #include "codegen/cpu/EmitMachine.h"
+#include "codegen/cpu/StepToCpu.h"
 #include "frontend/Json.h"
 
 #include "mlir/IR/Builders.h"
@@ -11,14 +12,15 @@
 
 namespace gemmac {
 
-static const char *productOf(step::Act format) {
+static const char *productWork(step::Act format) {
   return format == step::Act::F32 || format == step::Act::BF16 ? "f32-product" : "product";
 }
 
 static const char *workOf(mlir::Operation *op) {
   return llvm::TypeSwitch<mlir::Operation *, const char *>(op)
       .Case<step::AttentionOp, step::QkOp, step::PvOp>([](auto) { return "attention"; })
-      .Case<step::MatmulOp, step::ExpertMatmulOp>([](auto product) { return productOf(product.getFormat()); })
+      .Case<step::MatmulOp, step::ExpertMatmulOp>(
+          [](auto product) { return productWork(product.getFormat()); })
       .Default([](mlir::Operation *) { return nullptr; });
 }
 
@@ -30,10 +32,6 @@ const char *workOf(step::PhaseOp phase) {
     return found ? mlir::WalkResult::interrupt() : mlir::WalkResult::advance();
   });
   return work;
-}
-
-int64_t tasksOf(step::PhaseOp phase, int64_t rows) {
-  return static_cast<int64_t>(phase.getCols()) * (phase.getByRow() ? rows : 1);
 }
 
 Machine nominalMachine(const Target &target) {
@@ -88,6 +86,7 @@ static mlir::DictionaryAttr describe(const Machine &machine, mlir::Builder &b) {
 void notePredictions(step::ProgramOp program, const Target &target, const std::string &compute,
                      const Machine &machine) {
   mlir::Builder b(program->getContext());
+  const mlir::SymbolTable symbols(program);
   program->setAttr("step.machine", describe(machine, b));
   for (auto entry : program.getOps<step::EntryOp>()) {
     const auto rows = static_cast<int64_t>(entry.getRows());
@@ -99,7 +98,7 @@ void notePredictions(step::ProgramOp program, const Target &target, const std::s
           machine, {workOf(phase), productKind(target, compute, many), many,
                     static_cast<double>(phase.getBytes()) + more * static_cast<double>(phase.getRowBytes()),
                     static_cast<double>(phase.getFlops()) + more * static_cast<double>(phase.getRowFlops()),
-                    tasksOf(phase, live)});
+                    mostTasks(phase, live, target, symbols)});
       if (seconds > 0) // tenths of a microsecond: more digits would only look exact
         phase->setAttr("step.predicted_us", b.getF64FloatAttr(std::round(seconds * 1e7) / 10));
     }

@@ -13,8 +13,6 @@ namespace gemmac {
 /// What a phase's time goes to: "product", "f32-product" (of f32 or bf16 activations, which f32 computes),
 /// "attention", or "rows" for everything else row by row.
 const char *workOf(step::PhaseOp phase);
-/// Tasks of a step of `rows` rows.
-int64_t tasksOf(step::PhaseOp phase, int64_t rows);
 
 /// Two cores of the target's kind, 3 GHz, with 25 GB/s: to compare phases where nothing was measured.
 Machine nominalMachine(const Target &target);

@@ -5,6 +5,7 @@
 // many did.
 #include "codegen/cpu/HeadGroup.h"
 #include "codegen/kernel/Math.h"
+#include "dialect/step/StepAccess.h"
 
 #include <limits>
 
@@ -79,9 +80,8 @@ int64_t groupSize(int64_t heads, int64_t kvHeads, bool wide) {
 /// Positions whose scores a task of one row may hold at once: of a window that starts in the middle of a
 /// block one block more.
 int64_t positionsAtOnce(step::ProgramOp program, step::AttentionOp op) {
-  const auto context = static_cast<int64_t>(program.getContext()),
-             window = static_cast<int64_t>(op.getWindow());
-  const int64_t seen = window > 0 ? std::min(window, context) : context;
+  const auto context = static_cast<int64_t>(program.getContext());
+  const int64_t seen = step::visiblePositions(context, op.getWindow());
   return std::min(roundUp(seen - 1, kLanes) + kLanes, roundUp(context, kLanes));
 }
 
@@ -92,15 +92,21 @@ int64_t mostParts(step::ProgramOp program, step::AttentionOp op) {
   return std::max<int64_t>(1, (blocks + kPartBlocks / 2) / kPartBlocks);
 }
 
+/// Of a phase that is nothing but attention: heads of a group.
+int64_t groupSize(step::AttentionOp op, step::CacheOp cache, const Target &target) {
+  return groupSize(op.getHeads(), cache.getHeads(), target.avx512);
+}
+
 /// A phase that is nothing but attention.
 class AttentionPhase {
 public:
   AttentionPhase(PhaseEmitter &e, step::AttentionOp op, Value counter)
       : e(e), k(e.k), op(op), cache(e.cache(op.getCache())), counter(counter),
         program(op->getParentOfType<step::ProgramOp>()), dim(cache.op.getHeadDim()), heads(op.getHeads()),
-        kvHeads(cache.op.getHeads()), size(groupSize(heads, kvHeads, k.cpu().avx512)), groups(heads / size),
+        kvHeads(cache.op.getHeads()), size(groupSize(op, cache.op, k.cpu())), groups(heads / size),
         splits(isSplit(op)) {}
 
+  /// See mostAttentionTasks().
   Value tasks() { return splits ? k.mul(partsOf(), groups) : k.mul(e.liveRows, groups); }
   void task(Value task);
 
@@ -224,6 +230,11 @@ int64_t attentionParts(step::AttentionOp op, step::CacheOp cache) {
   return isSplit(op)
              ? static_cast<int64_t>(op.getHeads()) * mostParts(program, op) * partBytes(cache.getHeadDim())
              : 0;
+}
+
+int64_t mostAttentionTasks(step::AttentionOp op, step::CacheOp cache, const Target &target, int64_t rows) {
+  const int64_t groups = static_cast<int64_t>(op.getHeads()) / groupSize(op, cache, target);
+  return groups * (isSplit(op) ? mostParts(op->getParentOfType<step::ProgramOp>(), op) : rows);
 }
 
 Tasks emitAttentionPhase(PhaseEmitter &e, step::AttentionOp op, Value counter) {

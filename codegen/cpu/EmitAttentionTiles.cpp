@@ -90,7 +90,7 @@ TileAttention::TileAttention(PhaseEmitter &e, step::AttentionOp op, Value group,
   firstBlock = k.div(first, kKeys);
   blocks = k.sub(k.add(k.div(e.positionOf(lastRow), kKeys), 1), firstBlock);
   const auto heads = static_cast<int64_t>(op.getHeads()), kvHeads = static_cast<int64_t>(cache.op.getHeads());
-  Value offset = k.mul(k.div(head, heads / kvHeads), slots * dim * 2);
+  Value offset = k.mul(k.div(head, heads / kvHeads), CacheLayout(cache.op).headBytes());
   keys = k.at(cache.k, offset);
   values = k.at(cache.v, offset);
 }

@@ -12,8 +12,8 @@ namespace {
 class HeadWriter {
 public:
   HeadWriter(KernelBuilder &k, CacheView cache, Value in, Value head, Value slot)
-      : k(k), cache(cache), in(in), head(head), slot(slot), dim(cache.op.getHeadDim()),
-        slots(cache.op.getSlots()), rowBytes(cacheRowBytes(cache.op.getType(), dim)) {}
+      : k(k), cache(cache), in(in), head(head), slot(slot), layout(cache.op), dim(layout.dim),
+        slots(layout.slots) {}
 
   void write(step::Which which);
 
@@ -21,16 +21,17 @@ private:
   KernelBuilder &k;
   CacheView cache;
   Value in, head, slot;
-  int64_t dim, slots, rowBytes;
+  CacheLayout layout;
+  int64_t dim, slots;
 
   Value input(Value d) { return k.load(k.f32(), k.at(in, k.mul(d, 4))); }
   /// The slot's block of 16 keys.
   Value keyBlock() {
     Value block = k.add(k.mul(head, slots / kLanes), k.div(slot, kLanes));
-    return k.at(cache.k, k.mul(block, kLanes * rowBytes));
+    return k.at(cache.k, k.mul(block, layout.keyBlockBytes()));
   }
   Value lane() { return k.rem(slot, kLanes); }
-  Value values() { return k.at(cache.v, k.mul(head, slots * rowBytes)); }
+  Value values() { return k.at(cache.v, k.mul(head, layout.headBytes())); }
 
   void keyF32();
   void valueF32();
@@ -103,7 +104,7 @@ void HeadWriter::groupQ8(Value g, step::Which which) {
     }
   }
   Value number = isKey ? k.add(k.mul(g, kLanes), lane()) : k.add(k.mul(slot, dim / kScaleGroup), g);
-  k.store(half, k.at(base, k.add(k.mul(number, 2), isKey ? dim * kLanes : slots * dim)));
+  k.store(half, k.at(base, k.add(k.mul(number, 2), isKey ? layout.keyScales() : layout.valueScales())));
 }
 
 void HeadWriter::write(step::Which which) {

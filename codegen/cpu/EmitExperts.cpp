@@ -10,6 +10,8 @@
 #include "dialect/step/StepAccess.h"
 #include "dialect/step/Verify.h"
 
+#include <algorithm>
+
 using namespace mlir;
 
 namespace gemmac::cpu {
@@ -38,6 +40,10 @@ struct ExpertShape {
   int64_t inputs;
 
   bool usesTiles() const { return format == step::Act::BF16T; }
+  /// Tasks that share an expert's columns where `chosen` experts are computed.
+  int64_t parts(int64_t chosen) const {
+    return std::clamp<int64_t>((kShares + chosen - 1) / chosen, 1, tiles);
+  }
   // Private memory, one after the other.
   int64_t capacity() const { return std::min(kRowsAtOnce, roundUp(rows, kTileRowGroup)); }
   int64_t chosenAt() const { return roundUp((experts + 1) * 4, kAlign); }
@@ -130,7 +136,7 @@ void ExpertPhase::listExperts() {
     Value any = k.lt(get(first, x), get(first, k.add(x, 1)));
     return SmallVector<Value>{k.add(count[0], k.zext(any, k.i64()))};
   })[0];
-  Value some = k.maxs(chosenCount, k.c(1));
+  Value some = k.maxs(chosenCount, k.c(1)); // as ExpertShape::parts()
   Value wanted = k.div(k.add(some, kShares - 1), some);
   parts = k.mins(k.maxs(wanted, k.c(1)), k.c(shape.tiles));
 }
@@ -202,6 +208,12 @@ void ExpertPhase::task(Value task) {
 }
 
 } // namespace
+
+int64_t mostGroupedExpertTasks(step::ExpertMatmulOp op, const SymbolTable &symbols, int64_t rows) {
+  const ExpertShape shape(op, symbols);
+  const int64_t chosen = std::min(shape.experts, rows * shape.slots);
+  return chosen * shape.parts(chosen);
+}
 
 int64_t groupedExpertScratch(step::ExpertMatmulOp op, const SymbolTable &symbols) {
   return step::groupedExperts(op->getParentOfType<step::PhaseOp>()) == op ? ExpertShape(op, symbols).bytes()

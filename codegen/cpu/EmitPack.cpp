@@ -84,34 +84,21 @@ void PackI8::all() {
 } // namespace
 
 void packTiles(KernelBuilder &k, Value out, Value row, Value in, int64_t columns, int64_t rows) {
-  const int64_t padded = paddedK(columns);
-  Value group = k.div(row, kTileRowGroup), within = k.mul(k.rem(row, kTileRowGroup), kTileBytes / kTileRows);
-  // Lanes [first + 16 half, ..) of the row; those beyond its end are zero.
+  // Inputs [first + 16 half, ..) of the row; those beyond its end are zero.
   auto sixteen = [&](Value first, int64_t there) -> Value {
     if (there <= 0)
       return k.vf(0);
     return k.loadLanes(in, {first, there < kLanes ? k.firstLanes(there) : Value()});
   };
-  auto line = [&](Value first, Value to, int64_t there) {
+  auto line = [&](Value first, int64_t there) {
     Value low = sixteen(first, there), high = sixteen(k.add(first, kLanes), there - kLanes);
-    k.store(AmxTiles(k).narrow(low, high), to, 64);
+    k.store(AmxTiles(k).narrow(low, high), k.at(out, actTileLine(k, row, first, columns, rows)), 64);
   };
-  auto block = [&](Value first, int64_t width, int64_t there) {
-    Value to =
-        k.at(k.at(out, k.mul(first, rows * 2)), k.add(k.mul(group, kTileRowGroup * width * 2), within));
-    const int64_t whole = there / kTileK;
-    if (whole > 0)
-      k.loop(0, whole, 1, [&](Value t) {
-        line(k.add(first, k.mul(t, kTileK)), k.at(to, k.mul(t, 2 * kTileBytes)), kTileK);
-      });
-    for (int64_t t = whole; t < width / kTileK; ++t)
-      line(k.add(first, t * kTileK), k.at(to, t * 2 * kTileBytes), there - t * kTileK);
-  };
-  const int64_t whole = columns / kTileBlockK * kTileBlockK;
+  const int64_t whole = columns / kTileK;
   if (whole > 0)
-    k.loop(0, whole, kTileBlockK, [&](Value first) { block(first, kTileBlockK, kTileBlockK); });
-  if (whole < padded)
-    block(k.c(whole), padded - whole, columns - whole);
+    k.loop(0, whole, 1, [&](Value t) { line(k.mul(t, kTileK), kTileK); });
+  for (int64_t first = whole * kTileK; first < paddedK(columns); first += kTileK)
+    line(k.c(first), columns - first);
 }
 
 /// Inputs [column * width, ..) of a row of k inputs -> their tiles. `in`: the first of them.

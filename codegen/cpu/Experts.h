@@ -7,6 +7,8 @@ namespace gemmac::cpu {
 
 /// Private memory that a worker takes for a phase of step::groupedExperts(), 0 for other products.
 int64_t groupedExpertScratch(step::ExpertMatmulOp op, const mlir::SymbolTable &symbols);
+/// How many tasks it has for `rows` rows that choose as many experts as they can.
+int64_t mostGroupedExpertTasks(step::ExpertMatmulOp op, const mlir::SymbolTable &symbols, int64_t rows);
 Tasks groupedExpertTasks(PhaseEmitter &e, step::ExpertMatmulOp op, const mlir::SymbolTable &symbols,
                          mlir::LogicalResult &result);
 

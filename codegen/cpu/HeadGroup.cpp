@@ -8,9 +8,9 @@ using namespace mlir;
 namespace gemmac::cpu {
 
 HeadGroup::HeadGroup(PhaseEmitter &e, CacheView cache, Value kvHead, int64_t window)
-    : e(e), k(e.k), dim(cache.op.getHeadDim()), slots(cache.op.getSlots()), window(window),
-      rowBytes(cacheRowBytes(cache.op.getType(), dim)), type(cache.op.getType()) {
-  Value offset = k.mul(kvHead, slots * rowBytes);
+    : e(e), k(e.k), layout(cache.op), type(layout.type), dim(layout.dim), slots(layout.slots),
+      window(window) {
+  Value offset = k.mul(kvHead, layout.headBytes());
   keys = k.at(cache.k, offset);
   values = k.at(cache.v, offset);
 }
@@ -86,7 +86,7 @@ HeadGroup::Values HeadGroup::dotsQ8(ArrayRef<Value> q, Value base) {
         }
       }
     }
-    Value scales = k.load(k.vec(k.f16()), k.at(base, k.add(k.mul(g, kLanes * 2), dim * kLanes)), 32);
+    Value scales = k.load(k.vec(k.f16()), k.at(base, k.add(k.mul(g, kLanes * 2), layout.keyScales())), 32);
     Value scale = k.extf(scales, k.vec(k.f32()));
     for (size_t h = 0; h < heads; ++h) {
       Value *s = &sums[h * kWord];
@@ -97,7 +97,7 @@ HeadGroup::Values HeadGroup::dotsQ8(ArrayRef<Value> q, Value base) {
 }
 
 HeadGroup::Values HeadGroup::scores(ArrayRef<Value> q, Value block, double scale) {
-  Value base = k.at(keys, k.mul(k.rem(block, slots / kLanes), kLanes * rowBytes));
+  Value base = k.at(keys, k.mul(k.rem(block, slots / kLanes), layout.keyBlockBytes()));
   Values total = type == step::KvType::Q8 ? dotsQ8(q, base) : dots(q, base);
   auto narrow = [&](Value x) { return k.splat(k.trunc(x, k.i32())); };
   Value j = k.add(narrow(k.mul(block, kLanes)), k.iota32());
@@ -126,7 +126,7 @@ Value HeadGroup::valueRow(Value j, Lanes l) {
   case step::KvType::Q8: {
     Value codes = k.load(k.vec(k.i8()), k.at(values, k.add(k.mul(slot, dim), l.first)));
     Value group = k.add(k.mul(slot, dim / kScaleGroup), k.div(l.first, kScaleGroup));
-    Value scale = k.load(k.f16(), k.at(values, k.add(k.mul(group, 2), slots * dim)));
+    Value scale = k.load(k.f16(), k.at(values, k.add(k.mul(group, 2), layout.valueScales())));
     Value numbers = k.sitofp(k.sext(codes, k.vec(k.i32())), k.vec(k.f32()));
     return k.fmul(numbers, k.splat(k.extf(scale, k.f32())));
   }

@@ -33,8 +33,9 @@ public:
 private:
   PhaseEmitter &e;
   KernelBuilder &k;
-  int64_t dim, slots, window, rowBytes;
+  CacheLayout layout;
   step::KvType type;
+  int64_t dim, slots, window;
   Value keys, values;
   Value begin, end; ///< positions that accumulate() sums
 

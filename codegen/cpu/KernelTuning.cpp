@@ -47,22 +47,12 @@ std::optional<Product> productOf(Operation *op, const SymbolTable &symbols) {
   auto weight = symbols.lookup<step::WeightOp>(weightOf(op).getAttr());
   const auto k = static_cast<int64_t>(weight.getK()), tile = static_cast<int64_t>(weight.getTile());
   const step::Act act = formatOf(op);
-  if (act == step::Act::BF16T)
-    return Product{weight.getFormat(),
-                   act,
-                   k,
-                   tile,
-                   std::min(static_cast<int64_t>(phase.getCols()), kMostColumns / tile),
-                   entryRows};
-  const step::Act held = act == step::Act::I8 ? act : step::Act::F32; // bf16 lies in memory as f32
-  if (rows == 1)
+  const bool tiles = act == step::Act::BF16T;
+  const step::Act held = isByteAct(act) ? act : step::Act::F32; // bf16 lies in memory as f32
+  if (rows == 1 && !tiles)
     return Product{weight.getFormat(), held, k, tile, 0, 1};
-  return Product{weight.getFormat(),
-                 held,
-                 k,
-                 tile,
-                 std::min(static_cast<int64_t>(phase.getCols()), kMostColumns / tile),
-                 rows};
+  const int64_t tasks = std::min(static_cast<int64_t>(phase.getCols()), kMostColumns / tile);
+  return Product{weight.getFormat(), held, k, tile, tasks, tiles ? entryRows : rows};
 }
 
 /// Those widths of tasks that make several tasks one in another way than the model's.

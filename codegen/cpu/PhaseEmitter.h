@@ -61,6 +61,17 @@ private:
   std::map<std::vector<float>, std::string> tables;
 };
 
+/// How the tasks of a phase are cut: `columns` of them for each `rowsAtOnce` live rows, or, if that is 0, for
+/// all.
+struct TaskGrid {
+  int64_t rowsAtOnce, columns;
+
+  int64_t count(int64_t rows) const {
+    return (rowsAtOnce ? (rows + rowsAtOnce - 1) / rowsAtOnce : 1) * columns;
+  }
+  Value count(KernelBuilder &k, Value rows) const;
+};
+
 /// The tasks of a phase, and what emits one of them.
 struct Tasks {
   Value count;
@@ -114,6 +125,8 @@ bool isSplit(step::AttentionOp op);
 /// Private memory that a task takes, and memory behind the arena's plan that the parts of a split one take.
 int64_t attentionScratch(step::AttentionOp op);
 int64_t attentionParts(step::AttentionOp op, step::CacheOp cache);
+/// How many tasks such a phase has for `rows` rows once the cache is full.
+int64_t mostAttentionTasks(step::AttentionOp op, step::CacheOp cache, const Target &target, int64_t rows);
 /// Such a phase: how many tasks it has, and what emits one. `counter`: the phase's line of counters.
 Tasks emitAttentionPhase(PhaseEmitter &e, step::AttentionOp op, Value counter);
 void emitOp(PhaseEmitter &e, step::AttentionOp op);

@@ -75,6 +75,12 @@ func::FuncOp KernelLibrary::prefetch() {
   });
 }
 
+Value TaskGrid::count(KernelBuilder &k, Value rows) const {
+  if (rowsAtOnce == 0)
+    return k.c(columns);
+  return k.mul(rowsAtOnce == 1 ? rows : k.div(k.add(rows, rowsAtOnce - 1), rowsAtOnce), columns);
+}
+
 namespace {
 
 class ProgramEmitter {
@@ -178,17 +184,24 @@ FailureOr<func::FuncOp> ProgramEmitter::phaseFunction(step::PhaseOp phase, const
   return function;
 }
 
+/// Tasks of a phase that is neither split by positions nor cut by the experts that rows choose.
+TaskGrid gridOf(step::PhaseOp phase, const SymbolTable &symbols, bool tiles) {
+  const auto columns = static_cast<int64_t>(phase.getCols());
+  if (tiles && tileAttention(phase, symbols))
+    return {kTileRowGroup, columns};
+  const int64_t atOnce = tileTasksAtOnce(phase, symbols).least;
+  return {phase.getByRow() ? 1 : 0, (columns + atOnce - 1) / atOnce};
+}
+
 /// Task (row,) column as the phase says, or several at a time where the phase is such that they gain by it.
 Tasks tasksOf(PhaseEmitter &e, Value counter, const SymbolTable &symbols, bool tiles, LogicalResult &result) {
   KernelBuilder &k = e.k;
   const int64_t columns = e.phase.getCols();
   const TasksAtOnce atOnce = tileTasksAtOnce(e.phase, symbols);
-  if (step::AttentionOp op = tiles ? tileAttention(e.phase, symbols) : step::AttentionOp()) {
-    Value groups = k.div(k.add(e.liveRows, kTileRowGroup - 1), kTileRowGroup);
-    return {k.mul(groups, columns), [&e, op, columns](Value task) {
+  if (step::AttentionOp op = tiles ? tileAttention(e.phase, symbols) : step::AttentionOp())
+    return {gridOf(e.phase, symbols, tiles).count(k, e.liveRows), [&e, op, columns](Value task) {
               emitTileAttention(e, op, e.k.div(task, columns), e.k.rem(task, columns));
             }};
-  }
   if (step::AttentionOp op = onlyAttention(e.phase))
     return emitAttentionPhase(e, op, counter);
   if (step::ExpertMatmulOp op = step::groupedExperts(e.phase))
@@ -203,7 +216,7 @@ Tasks tasksOf(PhaseEmitter &e, Value counter, const SymbolTable &symbols, bool t
             }};
   }
   const bool byRow = e.phase.getByRow();
-  return {byRow ? k.mul(e.liveRows, columns) : k.c(columns), [&e, &result, byRow, columns](Value task) {
+  return {gridOf(e.phase, symbols, tiles).count(k, e.liveRows), [&e, &result, byRow, columns](Value task) {
             e.row = byRow ? e.k.div(task, columns) : Value();
             e.column = byRow ? e.k.rem(task, columns) : task;
             if (succeeded(result))
@@ -301,6 +314,17 @@ LogicalResult ProgramEmitter::run() {
 
 LogicalResult emitCpu(step::ProgramOp program, ModuleOp dst, const Target &target, StringRef suffix) {
   return cpu::ProgramEmitter(program, dst, target, suffix).run();
+}
+
+int64_t mostTasks(step::PhaseOp phase, int64_t rows, const Target &target, const SymbolTable &symbols) {
+  step::AttentionOp attention = cpu::onlyAttention(phase);
+  const bool tiles = attention && cpu::usesTiles(phase->getParentOfType<step::ProgramOp>());
+  if (attention && !(tiles && cpu::tileAttention(phase, symbols)))
+    return cpu::mostAttentionTasks(attention, symbols.lookup<step::CacheOp>(attention.getCache()), target,
+                                   rows);
+  if (step::ExpertMatmulOp experts = step::groupedExperts(phase))
+    return cpu::mostGroupedExpertTasks(experts, symbols, rows);
+  return cpu::gridOf(phase, symbols, tiles).count(rows);
 }
 
 int64_t emitterExtraScratch(step::ProgramOp program) {

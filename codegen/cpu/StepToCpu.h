@@ -17,6 +17,10 @@ namespace gemmac {
 mlir::LogicalResult emitCpu(step::ProgramOp program, mlir::ModuleOp dst, const Target &target,
                             llvm::StringRef suffix = "");
 
+/// Tasks that a step of `rows` live rows has in `phase` for its workers to share: with full caches, and rows
+/// that choose as many experts as they can.
+int64_t mostTasks(step::PhaseOp phase, int64_t rows, const Target &target, const mlir::SymbolTable &symbols);
+
 /// Bytes of private memory per worker that the emitted code needs beyond the plan's scratch_bytes: scores of
 /// a group of query heads for step.attention, tiles of weights for step.matmul on bf16t, or the lists,
 /// gathered rows and sums of experts. It starts at scratch_bytes rounded up to 64; the manifest's

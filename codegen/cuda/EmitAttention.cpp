@@ -4,6 +4,7 @@
 #include "codegen/cuda/PhaseEmitter.h"
 #include "codegen/kernel/Math.h"
 #include "dialect/step/Layout.h"
+#include "dialect/step/StepAccess.h"
 
 #include <limits>
 
@@ -19,11 +20,11 @@ double lowest() { return -std::numeric_limits<double>::infinity(); }
 class HeadView {
 public:
   HeadView(PhaseEmitter &e, StringRef name, int64_t heads, int64_t window)
-      : e(e), k(e.k), cache(e.cache(name)), type(cache.op.getType()), dim(cache.op.getHeadDim()),
-        slots(cache.op.getSlots()), window(window), rowBytes(cacheRowBytes(type, dim)) {
+      : e(e), k(e.k), cache(e.cache(name)), layout(cache.op), type(layout.type), dim(layout.dim),
+        slots(layout.slots), window(window) {
     Value kvHead = k.div(e.column, heads / static_cast<int64_t>(cache.op.getHeads()));
-    keys = k.at(cache.k, k.mul(kvHead, slots * rowBytes));
-    values = k.at(cache.v, k.mul(kvHead, slots * rowBytes));
+    keys = k.at(cache.k, k.mul(kvHead, layout.headBytes()));
+    values = k.at(cache.v, k.mul(kvHead, layout.headBytes()));
   }
 
   void see(Value row) {
@@ -36,8 +37,9 @@ public:
   PhaseEmitter &e;
   BlockBuilder &k;
   CacheView cache;
+  CacheLayout layout;
   step::KvType type;
-  int64_t dim, slots, window, rowBytes;
+  int64_t dim, slots, window;
   Value keys, values;
   Value position, first, firstBlock, endBlock; ///< after see(): blocks of 16 positions
 
@@ -86,7 +88,7 @@ SmallVector<Value> HeadView::dotsQ8(Value q, Value base) {
           sum = k.fma(x, k.splat(one, 4), sum);
         }
         Value group = k.div(line, kScaleGroup / 4);
-        Value from = k.add(k.add(k.mul(group, kLanes * 2), k.mul(quarter, 8)), dim * kLanes);
+        Value from = k.add(k.add(k.mul(group, kLanes * 2), k.mul(quarter, 8)), layout.keyScales());
         Value scales = k.extf(k.load(k.vec(k.f16(), 4), k.at(base, from), 8), f32s);
         return SmallVector<Value>{k.fma(sum, scales, now[0])};
       })[0];
@@ -94,7 +96,7 @@ SmallVector<Value> HeadView::dotsQ8(Value q, Value base) {
 }
 
 void HeadView::scores(Value q, Value block, double scale, Value out) {
-  Value base = k.at(keys, k.mul(k.rem(block, slots / kLanes), kLanes * rowBytes));
+  Value base = k.at(keys, k.mul(k.rem(block, slots / kLanes), layout.keyBlockBytes()));
   Value sums = (type == step::KvType::Q8 ? dotsQ8(q, base) : dots(q, base))[0];
   SmallVector<Value> mine;
   for (int64_t i = 0; i < 4; ++i) {
@@ -125,7 +127,7 @@ Value HeadView::value(Value j, Value d) {
   case step::KvType::Q8: {
     Value code = k.sext(k.load(k.i8(), k.at(values, k.add(k.mul(slot, dim), d))), k.i32());
     Value group = k.add(k.mul(slot, dim / kScaleGroup), k.div(d, kScaleGroup));
-    Value scale = k.load(k.f16(), k.at(values, k.add(k.mul(group, 2), slots * dim)));
+    Value scale = k.load(k.f16(), k.at(values, k.add(k.mul(group, 2), layout.valueScales())));
     return k.fmul(k.sitofp(code, k.f32()), k.extf(scale, k.f32()));
   }
   }
@@ -165,9 +167,7 @@ Value headOf(PhaseEmitter &e, const View &v, Value row, int64_t width) {
 
 int64_t scoreBytes(step::AttentionOp op) {
   auto program = op->getParentOfType<step::ProgramOp>();
-  const auto context = static_cast<int64_t>(program.getContext()),
-             window = static_cast<int64_t>(op.getWindow());
-  const int64_t seen = window > 0 ? std::min(window, context) : context;
+  const int64_t seen = step::visiblePositions(program.getContext(), op.getWindow());
   // A window that starts in the middle of a block is seen in one block more.
   return (roundUp(seen - 1, kLanes) + 2 * kLanes) * 4;
 }

@@ -13,8 +13,8 @@ class CacheWriter {
 public:
   CacheWriter(PhaseEmitter &e, step::CacheWriteOp op)
       : e(e), k(e.k), op(op), cache(e.cache(op.getCache())), from(e.view(op.getSrc())),
-        isKey(op.getWhich() == step::Which::K), type(cache.op.getType()), dim(cache.op.getHeadDim()),
-        slots(cache.op.getSlots()), rowBytes(cacheRowBytes(type, dim)) {}
+        isKey(op.getWhich() == step::Which::K), layout(cache.op), type(layout.type), dim(layout.dim),
+        slots(layout.slots) {}
 
   void write();
 
@@ -25,8 +25,9 @@ private:
   CacheView cache;
   View from;
   bool isKey;
+  CacheLayout layout;
   step::KvType type;
-  int64_t dim, slots, rowBytes;
+  int64_t dim, slots;
 
   Value slotOf(Value row) { return k.rem(e.positionOf(row), slots); }
   /// The KV head's part of the cache, for K the block of 16 keys that `slot` is in.
@@ -38,9 +39,9 @@ private:
 Value CacheWriter::headBase(Value head, Value slot) {
   Value kvHead = k.add(k.add(k.mul(e.column, op.getHeadStride()), op.getHead()), head);
   if (!isKey)
-    return k.at(cache.v, k.mul(kvHead, slots * rowBytes));
+    return k.at(cache.v, k.mul(kvHead, layout.headBytes()));
   Value block = k.add(k.mul(kvHead, slots / kLanes), k.div(slot, kLanes));
-  return k.at(cache.k, k.mul(block, kLanes * rowBytes));
+  return k.at(cache.k, k.mul(block, layout.keyBlockBytes()));
 }
 
 /// One f32 or bf16.
@@ -92,8 +93,10 @@ void CacheWriter::group(Value row, Value index) {
                    : k.add(k.mul(slot, dim), d);
   k.store(q, k.at(base, at));
   Value number = isKey ? k.add(k.mul(g, kLanes), lane) : k.add(k.mul(slot, dim / kScaleGroup), g);
-  k.ifThen(k.eq(k.lane(), k.c(0)),
-           [&] { k.store(half, k.at(base, k.add(k.mul(number, 2), isKey ? dim * kLanes : slots * dim))); });
+  k.ifThen(k.eq(k.lane(), k.c(0)), [&] {
+    const int64_t scales = isKey ? layout.keyScales() : layout.valueScales();
+    k.store(half, k.at(base, k.add(k.mul(number, 2), scales)));
+  });
 }
 
 void CacheWriter::write() {

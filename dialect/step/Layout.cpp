@@ -188,10 +188,12 @@ int64_t cacheRowBytes(step::KvType type, int64_t headDim) {
   llvm_unreachable("all kinds of caches are handled");
 }
 
+CacheLayout::CacheLayout(step::CacheOp cache)
+    : type(cache.getType()), dim(cache.getHeadDim()), slots(cache.getSlots()) {}
+
 int64_t cacheHalfBytes(step::CacheOp cache, int64_t batch) {
-  return roundUp(batch * cache.getHeads() * cache.getSlots() *
-                     cacheRowBytes(cache.getType(), cache.getHeadDim()),
-                 kAlign);
+  const auto heads = static_cast<int64_t>(cache.getHeads());
+  return roundUp(batch * heads * CacheLayout(cache).headBytes(), kAlign);
 }
 
 int64_t bufferBytes(mlir::MemRefType type) {

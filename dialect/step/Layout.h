@@ -106,7 +106,19 @@ int64_t actTileOffset(int64_t rows, int64_t k, int64_t row, int64_t first);
 
 /// What one position takes in one half of a cache, for one head.
 int64_t cacheRowBytes(step::KvType type, int64_t headDim);
-/// K (or V: they are equal) of a cache: batch x heads x slots rows of cacheRowBytes(), rounded up to 64.
+/// One KV head of a cache, in either half.
+struct CacheLayout {
+  explicit CacheLayout(step::CacheOp cache);
+  step::KvType type;
+  int64_t dim, slots;
+
+  int64_t headBytes() const { return slots * cacheRowBytes(type, dim); } ///< from one KV head to the next
+  int64_t keyBlockBytes() const { return kPanelRows * cacheRowBytes(type, dim); } ///< K: 16 slots
+  /// q8: where the scales begin, in a block of K and in a head of V.
+  int64_t keyScales() const { return kPanelRows * dim; }
+  int64_t valueScales() const { return slots * dim; }
+};
+/// K (or V: they are equal) of a cache: batch x heads of CacheLayout::headBytes(), rounded up to 64.
 int64_t cacheHalfBytes(step::CacheOp cache, int64_t batch);
 /// A buffer: rows x columns elements, rounded up to 64.
 int64_t bufferBytes(mlir::MemRefType type);

@@ -199,6 +199,11 @@ ExpertMatmulOp groupedExperts(PhaseOp phase) {
   return product;
 }
 
+int64_t visiblePositions(CacheOp cache, int64_t window) {
+  const auto context = static_cast<int64_t>(cast<ProgramOp>(cache->getParentOp()).getContext());
+  return visiblePositions(visiblePositions(context, cache.getWindow()), window);
+}
+
 SmallVector<PhaseOp> phasesOf(EntryOp entry) { return llvm::to_vector(entry.getOps<PhaseOp>()); }
 
 SmallVector<BufferOp> yieldedBy(EntryOp entry) {

@@ -5,6 +5,7 @@
 
 #include "dialect/step/Step.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace gemmac::step {
@@ -78,6 +79,13 @@ llvm::SmallVector<LiveRange> liveRangesOf(EntryOp entry);
 BufferOp logitsOf(EntryOp entry);
 /// All that it yields: of the largest logits their ids as well.
 llvm::SmallVector<BufferOp> yieldedBy(EntryOp entry);
+
+/// Positions that a row of attention sees at most: of `context`, or through a window (0: none) of that many.
+inline int64_t visiblePositions(int64_t context, int64_t window) {
+  return window > 0 ? std::min(window, context) : context;
+}
+/// The same once `cache` is full, which may keep less than the context.
+int64_t visiblePositions(CacheOp cache, int64_t window);
 
 /// The most bytes of a buffer and the most column tasks of a phase: columns of any task are then far from
 /// wrapping.

@@ -171,6 +171,10 @@ def Step_PhaseOp : Step_Op<"phase", [HasParent<"EntryOp">, NoRegionArguments, No
       DefaultValuedAttr<I64Attr, "0">:$bytes, DefaultValuedAttr<I64Attr, "0">:$flops,
       DefaultValuedAttr<I64Attr, "0">:$row_bytes, DefaultValuedAttr<I64Attr, "0">:$row_flops);
   let regions = (region AnyRegion:$prologue, SizedRegion<1>:$body);
+  let extraClassDeclaration = [{
+    /// Tasks of a step of `rows` live rows.
+    int64_t tasks(int64_t rows) { return static_cast<int64_t>(getCols()) * (getByRow() ? rows : 1); }
+  }];
   let assemblyFormat = "$name `rows` `(` $rows `)` `cols` `(` $cols `)` (`by_row` $by_row^)? attr-dict (`prologue` $prologue^)? `do` $body";
   let hasVerifier = 1;
   let hasRegionVerifier = 1;

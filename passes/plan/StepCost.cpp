@@ -45,13 +45,6 @@ private:
     return llvm::cast<mlir::MemRefType>(value.getType()).getDimSize(1);
   }
 
-  /// Positions that a row sees once the cache is full.
-  int64_t positions(step::CacheOp of, int64_t window) {
-    int64_t context = program.getContext();
-    int64_t kept = of.getWindow() > 0 ? std::min<int64_t>(of.getWindow(), context) : context;
-    return window > 0 ? std::min(window, kept) : kept;
-  }
-
   /// The columns that an access touches, over all its tasks.
   static void addIntervals(const step::Access &access, llvm::SmallVectorImpl<Interval> &out) {
     const step::Tile &tile = access.tile;
@@ -96,7 +89,7 @@ private:
   /// One query head of `heads` goes over K, over V, or both (`halves`).
   void countAttention(llvm::StringRef symbol, int64_t heads, int64_t window, int64_t halves) {
     step::CacheOp of = cache(symbol);
-    const int64_t seen = positions(of, window), headDim = of.getHeadDim();
+    const int64_t seen = step::visiblePositions(of, window), headDim = of.getHeadDim();
     cost.once += halves * seen * static_cast<int64_t>(of.getHeads()) * cacheRowBytes(of.getType(), headDim);
     cost.flops += heads * seen * (2 * headDim * halves + (halves == 2 ? 5 : 0));
   }

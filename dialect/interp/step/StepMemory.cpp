@@ -18,11 +18,6 @@ CacheHalf::CacheHalf(step::CacheOp cache, step::Which which, uint8_t *data, int6
       data(data), scales(data + batch * heads * slots * headDim),
       held(static_cast<size_t>(batch * heads * slots), -1) {}
 
-int64_t CacheHalf::bytes(step::CacheOp cache, int64_t batch) {
-  return batch * static_cast<int64_t>(cache.getHeads() * cache.getSlots()) *
-         cacheRowBytes(cache.getType(), static_cast<int64_t>(cache.getHeadDim()));
-}
-
 uint8_t *CacheHalf::element(int64_t seq, int64_t head, int64_t slot, int64_t i) const {
   int64_t matrix = (seq * heads + head) * slots * headDim;
   int64_t at = isKey ? (slot / 16 * headDim + i) * 16 + slot % 16 : slot * headDim + i;
@@ -118,7 +113,7 @@ llvm::Error StepMemory::reserve() {
   for (step::CacheOp cache : program.getOps<step::CacheOp>())
     for (step::Which which : {step::Which::K, step::Which::V}) {
       auto at = place(cache, which == step::Which::K ? cache.getKOffset() : cache.getVOffset(),
-                      CacheHalf::bytes(cache, batch), arena);
+                      cacheHalfBytes(cache, batch), arena);
       if (!at)
         return at.takeError();
       caches[cache.getSymName()].emplace_back(cache, which, *at, batch);

@@ -36,7 +36,6 @@ public:
   void write(int64_t seq, int64_t head, int64_t pos, const float *values);
   /// False if that position is not there.
   bool read(int64_t seq, int64_t head, int64_t pos, float *values) const;
-  static int64_t bytes(step::CacheOp cache, int64_t batch);
 
 private:
   uint8_t *element(int64_t seq, int64_t head, int64_t slot, int64_t i) const;
