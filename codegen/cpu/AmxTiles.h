@@ -33,6 +33,16 @@ public:
                        {high, low});
   }
 
+  /// 16 pairs of bf16, which is a row of a second operand: `even` in the lower halves, `odd` in the upper
+  /// ones.
+  Value pairs(Value even, Value odd) {
+    llvm::SmallVector<int32_t> mask;
+    for (int32_t lane = 0; lane < 16; ++lane)
+      mask.append({lane, lane + 16});
+    Value both = k.bitcast(narrow(even, odd), k.vec(k.i16(), 32));
+    return k.shuffle(both, both, mask);
+  }
+
 private:
   KernelBuilder &k;
   mlir::Type type;

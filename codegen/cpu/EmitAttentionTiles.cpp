@@ -1,9 +1,10 @@
 // Attention of many rows on AMX tiles, gemma4.md (19): a task is 32 rows of one query head. Scores of all
 // keys that some row sees, in blocks of 32; softmax row by row, exact, with one largest score for each row;
-// then the sum over V, 32 columns at a time. Q and the weights of V are rounded to bf16; sums are f32. Slots
-// of V that a block touches and no row sees must hold finite numbers, since their weight is zero: the arena
-// starts as zeros (runtime/Abi.h), and step.cache_write writes nothing else.
-#include "codegen/cpu/AmxTiles.h"
+// then the sum over V, 32 columns at a time. Q and the weights of V are rounded to bf16; sums are f32. A bf16
+// cache is made of tiles; blocks of a q8 cache become such beside (CacheTiles). Slots of V that a block
+// touches and no row sees must hold finite numbers, since their weight is zero: the arena starts as zeros
+// (runtime/Abi.h), and step.cache_write writes nothing else, or, in q8, what CacheTiles makes finite.
+#include "codegen/cpu/CacheTiles.h"
 #include "codegen/cpu/PhaseEmitter.h"
 #include "codegen/kernel/Math.h"
 #include "dialect/step/Layout.h"
@@ -22,9 +23,10 @@ constexpr int64_t kKeys = kTileK; ///< of a block
 /// Private memory of a task.
 struct AttentionScratch {
   int64_t keys, dim;
+  bool unpacks; ///< keys and values
 
   AttentionScratch(step::ProgramOp program, step::AttentionOp op, step::CacheOp cache)
-      : dim(cache.getHeadDim()) {
+      : dim(cache.getHeadDim()), unpacks(cache.getType() == step::KvType::Q8) {
     const auto context = static_cast<int64_t>(program.getContext()),
                window = static_cast<int64_t>(op.getWindow());
     keys = roundUp(context, kKeys);
@@ -36,7 +38,8 @@ struct AttentionScratch {
   int64_t scores() const { return kTileRowGroup * dim * 2; }
   int64_t weights() const { return scores() + roundUp(kTileRowGroup * scoreLd(), kAlign); }
   int64_t sums() const { return weights() + kTileRowGroup * keys * 2; }
-  int64_t bytes() const { return sums() + kTileRowGroup * 4; }
+  int64_t unpacked() const { return roundUp(sums() + kTileRowGroup * 4, kAlign); }
+  int64_t bytes() const { return unpacked() + (unpacks ? kKeys * dim * 2 : 0); } // of a block
 };
 
 class TileAttention {
@@ -55,6 +58,8 @@ private:
   KernelBuilder &k;
   AmxTiles tiles;
   CacheView cache;
+  CacheLayout layout;
+  CacheTiles unpacker; ///< of q8
   AttentionScratch plan;
   View to, from;
   int64_t dim, slots, window;
@@ -62,7 +67,7 @@ private:
   Value head, firstRow, lastRow;
   Value firstBlock, blocks; ///< of keys
   Value keys, values;       ///< of the KV head
-  Value scratch;
+  Value scratch, unpacked;
 
   Value lineOf(Value tile, Value i) { // row i of a pair of tiles
     return k.at(tile, k.mul(i, kTileBytes / kTileRows));
@@ -78,10 +83,11 @@ private:
 };
 
 TileAttention::TileAttention(PhaseEmitter &e, step::AttentionOp op, Value group, Value head)
-    : e(e), k(e.k), tiles(k), cache(e.cache(op.getCache())),
+    : e(e), k(e.k), tiles(k), cache(e.cache(op.getCache())), layout(cache.op), unpacker(k, layout),
       plan(op->getParentOfType<step::ProgramOp>(), op, cache.op), to(e.view(op.getDst())),
       from(e.view(op.getQ())), dim(plan.dim), slots(cache.op.getSlots()), window(op.getWindow()),
-      scale(op.getScale().convertToDouble()), head(head), scratch(e.extraScratch()) {
+      scale(op.getScale().convertToDouble()), head(head), scratch(e.extraScratch()),
+      unpacked(k.at(scratch, plan.unpacked())) {
   firstRow = k.mul(group, kTileRowGroup);
   lastRow = k.mins(k.add(firstRow, kTileRowGroup - 1), k.add(e.liveRows, -1));
   Value first = k.c(0);
@@ -90,7 +96,7 @@ TileAttention::TileAttention(PhaseEmitter &e, step::AttentionOp op, Value group,
   firstBlock = k.div(first, kKeys);
   blocks = k.sub(k.add(k.div(e.positionOf(lastRow), kKeys), 1), firstBlock);
   const auto heads = static_cast<int64_t>(op.getHeads()), kvHeads = static_cast<int64_t>(cache.op.getHeads());
-  Value offset = k.mul(k.div(head, heads / kvHeads), CacheLayout(cache.op).headBytes());
+  Value offset = k.mul(k.div(head, heads / kvHeads), layout.headBytes());
   keys = k.at(cache.k, offset);
   values = k.at(cache.v, offset);
 }
@@ -108,16 +114,22 @@ void TileAttention::packQueries() {
 }
 
 void TileAttention::multiplyKeys() {
-  const int64_t blockOf16 = dim * 32;
   Value line = k.c(64), ld = k.c(plan.scoreLd());
   k.loop(k.c(0), blocks, 1, [&](Value block) {
-    Value key = k.at(keys, k.mul(k.div(slotOf(block), kTileRows), blockOf16));
+    Value key = k.at(keys, k.mul(k.div(slotOf(block), kTileRows), layout.keyBlockBytes()));
+    if (plan.unpacks)
+      k.loop(0, dim / kTileK, 1,
+             [&](Value t) { unpacker.keys(key, t, k.at(unpacked, k.mul(t, 2 * kTileBytes))); });
+    auto tileOf = [&](int64_t t, int64_t p) { // of 16 keys
+      return tiles.load(plan.unpacks ? k.at(unpacked, (2 * t + p) * kTileBytes)
+                                     : k.at(key, p * layout.keyBlockBytes() + t * kTileBytes),
+                        line);
+    };
     SmallVector<Value> sums;
     for (int i = 0; i < 4; ++i)
       sums.push_back(tiles.zero());
     for (int64_t t = 0; t < dim / kTileK; ++t) {
-      Value w[] = {tiles.load(k.at(key, t * kTileBytes), line),
-                   tiles.load(k.at(key, blockOf16 + t * kTileBytes), line)};
+      Value w[] = {tileOf(t, 0), tileOf(t, 1)};
       for (int64_t half = 0; half < 2; ++half) {
         Value q = tiles.load(k.at(scratch, (2 * t + half) * kTileBytes), line);
         for (int64_t p = 0; p < 2; ++p)
@@ -128,6 +140,8 @@ void TileAttention::multiplyKeys() {
     for (int64_t half = 0; half < 2; ++half)
       for (int64_t p = 0; p < 2; ++p)
         tiles.store(sums[half * 2 + p], k.at(score, half * kTileRows * plan.scoreLd() + p * 64), ld);
+    if (plan.unpacks)
+      unpacker.spoilScores(values, slotOf(block), score, plan.scoreLd());
   });
 }
 
@@ -171,14 +185,21 @@ void TileAttention::softmax(Value i) {
 
 /// Columns [32 d, 32 d + 32) of the result, not yet divided.
 void TileAttention::multiplyValues(Value d) {
-  Value line = k.c(64), ld = k.c(dim * 4), toLd = k.c(to.ld);
+  Value line = k.c(64), toLd = k.c(to.ld);
   SmallVector<Value> sums;
   for (int i = 0; i < 4; ++i)
     sums.push_back(tiles.zero());
   sums = k.loop(k.c(0), blocks, 1, sums, [&](Value block, ValueRange now) {
     SmallVector<Value> next(now);
-    Value value = k.at(values, k.add(k.mul(k.div(slotOf(block), 2), dim * 4), k.mul(d, kTileK * 4)));
-    Value w[] = {tiles.load(value, ld), tiles.load(k.at(value, 64), ld)};
+    Value value = unpacked, next16 = k.c(kTileBytes), ld = line; // columns, and where the 16 behind them lie
+    if (plan.unpacks) {
+      unpacker.values(values, slotOf(block), d, unpacked);
+    } else {
+      value = k.at(values, k.add(k.mul(k.div(slotOf(block), 2), dim * 4), k.mul(d, kTileK * 4)));
+      next16 = k.c(64);
+      ld = k.c(dim * 4);
+    }
+    Value w[] = {tiles.load(value, ld), tiles.load(k.at(value, next16), ld)};
     Value weight = k.at(scratch, k.add(k.mul(block, 2 * kTileBytes), plan.weights()));
     for (int64_t half = 0; half < 2; ++half) {
       Value p = tiles.load(k.at(weight, half * kTileBytes), line);
@@ -218,7 +239,7 @@ step::AttentionOp tileAttention(step::PhaseOp phase, const SymbolTable &symbols)
     return {};
   auto cache = symbols.lookup<step::CacheOp>(attention.getCache());
   bool whole = step::rowsOf(attention.getDst()) == static_cast<int64_t>(entry.getRows());
-  return whole && cache.getType() == step::KvType::BF16 && cache.getHeadDim() % kTileK == 0 &&
+  return whole && cache.getType() != step::KvType::F32 && cache.getHeadDim() % kTileK == 0 &&
                  cache.getSlots() % kKeys == 0
              ? attention
              : step::AttentionOp();

@@ -5,8 +5,8 @@
 // side. Sums wait as tiles between the blocks. A tile of weights has a row for each pair of k: 16 columns x
 // (k, k + 1).
 #include "codegen/cpu/AmxTiles.h"
-#include "codegen/kernel/PanelReader.h"
 #include "codegen/cpu/PhaseEmitter.h"
+#include "codegen/kernel/PanelReader.h"
 #include "dialect/step/Layout.h"
 #include "dialect/step/Verify.h"
 
@@ -44,14 +44,6 @@ private:
   Value rowOf(Value to, int64_t pair) {
     return k.at(to, pair / kTileRows * 2 * kTileBytes + pair % kTileRows * 64);
   }
-  /// Elements k of 16 columns and their k + 1 -> pairs.
-  void storePair(Value even, Value odd, Value to, int64_t pair) {
-    SmallVector<int32_t> mask;
-    for (int32_t lane = 0; lane < 16; ++lane)
-      mask.append({lane, lane + 16});
-    Value both = k.bitcast(AmxTiles(k).narrow(even, odd), k.vec(k.i16(), 32));
-    k.store(k.shuffle(both, both, mask), rowOf(to, pair), 64);
-  }
   void codes(Value from, Value to, int64_t i);
 };
 
@@ -71,7 +63,7 @@ void TileUnpacker::codes(Value from, Value to, int64_t piece) {
       x.push_back(minimum ? k.fma(code, scale, minimum) : k.fmul(code, scale));
     }
     for (int64_t i = 0; i < per; i += 2)
-      storePair(x[i], x[i + 1], to, (vector * per + i) / 2);
+      k.store(AmxTiles(k).pairs(x[i], x[i + 1]), rowOf(to, (vector * per + i) / 2), 64);
   }
 }
 

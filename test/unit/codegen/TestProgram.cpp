@@ -3,6 +3,7 @@
 
 #include "codegen/cpu/LowerToLLVM.h"
 #include "codegen/cpu/StepToCpu.h"
+#include "dialect/gemma/Quantize.h"
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -235,6 +236,21 @@ std::string operands(const std::vector<Buffer> &buffers, const std::string &attr
     types += (types.empty() ? "" : ", ") + b.type;
   }
   return names + symbols + (attributes.empty() ? "" : " {" + attributes + "}") + " : " + types;
+}
+
+std::vector<double> held(const float *x, int64_t n, const std::string &type) {
+  std::vector<double> values(x, x + n);
+  if (type == "bf16")
+    for (double &value : values)
+      value = bf16ToF32(f32ToBF16(static_cast<float>(value)));
+  for (int64_t i = 0; type == "q8" && i < n; i += kQuantGroup) {
+    int8_t q[kQuantGroup];
+    uint16_t scale;
+    quantizeQ8(x + i, kQuantGroup, q, &scale);
+    for (int64_t j = 0; j < kQuantGroup; ++j)
+      values[static_cast<size_t>(i + j)] = static_cast<double>(q[j]) * f16ToF32(scale);
+  }
+  return values;
 }
 
 void expectClose(const float *x, const std::vector<double> &y, double bound, const std::string &what) {

@@ -106,6 +106,9 @@ public:
 std::string operands(const std::vector<Buffer> &buffers, const std::string &attributes = "",
                      const std::string &symbols = "");
 
+/// n values as a cache of `type` holds them.
+std::vector<double> held(const float *x, int64_t n, const std::string &type);
+
 /// |x - y| <= bound * max(1, |y|) on each element.
 void expectClose(const float *x, const std::vector<double> &y, double bound, const std::string &what);
 

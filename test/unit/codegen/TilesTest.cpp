@@ -6,6 +6,7 @@
 #include "dialect/gemma/Quantize.h"
 
 #include <cmath>
+#include <limits>
 
 namespace gemmac::test {
 
@@ -108,10 +109,10 @@ struct AttentionShape {
 };
 
 /// Chunks of a prompt, each written and then attended to; a product makes it a program with tiles.
-void checkAttention(AttentionShape s, std::vector<int64_t> chunks) {
+void checkAttention(AttentionShape s, const std::string &type, std::vector<int64_t> chunks) {
   const int64_t rows = 64;
   TestProgram p(Options{s.context, rows});
-  p.cache("kv", s.kvHeads, s.dim, s.window, s.slots, "bf16");
+  auto [kHalf, vHalf] = p.cache("kv", s.kvHeads, s.dim, s.window, s.slots, type);
   Buffer q = p.buffer("q", rows, s.heads * s.dim), y = p.buffer("y", rows, s.heads * s.dim);
   Buffer k = p.buffer("k", rows, s.kvHeads * s.dim), v = p.buffer("v", rows, s.kvHeads * s.dim);
   PackedWeight w = randomWeight("bf16p16", 16, 64, 1);
@@ -128,6 +129,10 @@ void checkAttention(AttentionShape s, std::vector<int64_t> chunks) {
   p.phase("\"product\" rows(all) cols(1) do {\n  step.matmul " +
           operands({out, packed}, "", ", @w as bf16t") + "\n}");
   p.fill(y);
+  // What q8 has never been given must not matter, scales that are no numbers among it. (bf16 starts as
+  // zeros.)
+  if (type == "q8")
+    std::memset(p.data<char>(kHalf), 0xff, static_cast<size_t>(kHalf.columns + vHalf.columns));
   p.compile(kTilesTarget);
   std::vector<std::vector<double>> allK, allV;
   for (int64_t live : chunks) {
@@ -135,9 +140,8 @@ void checkAttention(AttentionShape s, std::vector<int64_t> chunks) {
     std::vector<float> qs = p.fill(q), ks = p.fill(k), vs = p.fill(v, 3);
     for (int64_t r = 0; r < live; ++r)
       for (auto [from, to] : {std::pair(&ks, &allK), std::pair(&vs, &allV)}) {
-        auto begin = from->begin() + r * s.kvHeads * s.dim;
-        to->emplace_back(begin, begin + s.kvHeads * s.dim);
-        for (double &x : to->back())
+        to->push_back(held(from->data() + r * s.kvHeads * s.dim, s.kvHeads * s.dim, type));
+        for (double &x : to->back()) // q8 becomes bf16 on the way to the matrix unit
           x = rounded(x);
       }
     p.run(live, first % 2 ? 1 : 3, first);
@@ -163,7 +167,7 @@ void checkAttention(AttentionShape s, std::vector<int64_t> chunks) {
             sum += weights[j] * allV[static_cast<size_t>(oldest) + j][static_cast<size_t>(base + d)];
           // Weights are rounded to bf16: 2^-9 of the largest value, 3.
           ASSERT_NEAR(p.f32(y)[(r * s.heads + h) * s.dim + d], sum / total, 8e-3)
-              << "position " << position << " head " << h << " column " << d;
+              << type << " position " << position << " head " << h << " column " << d;
         }
       }
   }
@@ -172,9 +176,46 @@ void checkAttention(AttentionShape s, std::vector<int64_t> chunks) {
 TEST(TileAttention, SeesWhatItMay) {
   if (!haveTiles())
     GTEST_SKIP() << "this machine has no AMX tiles";
-  checkAttention({4, 2, 64, 0, 224, 200}, {64, 1, 33, 64, 7});
-  checkAttention({2, 1, 32, 48, 128, 400}, {64, 64, 5, 64, 63, 64}); // a ring: 47 + 64 rows <= 128 slots
-  checkAttention({3, 1, 32, 1, 64, 130}, {64, 64});                  // each row sees itself
+  for (const char *type : {"bf16", "q8"}) {
+    checkAttention({4, 2, 64, 0, 224, 200}, type, {64, 1, 33, 64, 7});
+    checkAttention({2, 1, 32, 48, 128, 400}, type,
+                   {64, 64, 5, 64, 63, 64});                // a ring: 47 + 64 rows <= 128 slots
+    checkAttention({3, 1, 32, 1, 64, 130}, type, {64, 64}); // each row sees itself
+    checkAttention({2, 1, 256, 0, 128, 100}, type, {64, 36});
+  }
+}
+
+/// A key or value that is not finite spoils the rows that see it, and no others.
+TEST(TileAttention, Q8KeepsWhatIsNotFinite) {
+  if (!haveTiles())
+    GTEST_SKIP() << "this machine has no AMX tiles";
+  const int64_t rows = 32, dim = 64, bad = 11;
+  for (bool isKey : {true, false}) {
+    TestProgram p(Options{64, rows});
+    p.cache("kv", 1, dim, 0, 64, "q8");
+    Buffer q = p.buffer("q", rows, dim), y = p.buffer("y", rows, dim);
+    Buffer k = p.buffer("k", rows, dim), v = p.buffer("v", rows, dim);
+    PackedWeight w = randomWeight("bf16p16", 16, 64, 1);
+    p.weight("w", w.fields(16), w.bytes);
+    Buffer packed = p.buffer("packed", rows, 128, "i8"), out = p.buffer("out", rows, 16);
+    p.phase("\"write\" rows(all) cols(1) by_row do {\n  step.cache_write @kv k, " + k.use() +
+            "\n  step.cache_write @kv v, " + v.use() + "\n}");
+    p.phase("\"attention\" rows(all) cols(1) by_row do {\n  step.attention " +
+            operands({y, q}, "heads = 1, window = 0, scale = 1.0", ", @kv") + "\n}");
+    p.phase("\"product\" rows(all) cols(1) do {\n  step.matmul " +
+            operands({out, packed}, "", ", @w as bf16t") + "\n}");
+    for (const Buffer &each : {q, k, v})
+      p.fill(each);
+    p.f32(isKey ? k : v)[bad * dim + 40] = std::numeric_limits<float>::infinity();
+    p.compile(kTilesTarget);
+    p.run(rows, 1);
+    for (int64_t r = 0; r < rows; ++r) {
+      bool finite = true;
+      for (int64_t d = 0; d < dim; ++d)
+        finite &= std::isfinite(p.f32(y)[r * dim + d]);
+      EXPECT_EQ(finite, r < bad) << (isKey ? "key" : "value") << ", row " << r;
+    }
+  }
 }
 
 TEST(TileFunctions, EntriesOfOtherRowsHaveFunctionsOfTheirOwn) {
