@@ -83,26 +83,42 @@ static mlir::DictionaryAttr describe(const Machine &machine, mlir::Builder &b) {
        b.getNamedAttr("workers", b.getI64IntegerAttr(machine.workers))});
 }
 
+/// A phase of a step of `rows` rows.
+static double phaseSeconds(step::PhaseOp phase, int64_t rows, const Target &target,
+                           const std::string &compute, const Machine &machine,
+                           const mlir::SymbolTable &symbols) {
+  const int64_t live = phase.getRows() == step::Rows::Last ? 1 : rows;
+  const bool many = live > 1;
+  const double more = static_cast<double>(live - 1);
+  return predictSeconds(
+      machine, {workOf(phase), productKind(target, compute, many), many,
+                static_cast<double>(phase.getBytes()) + more * static_cast<double>(phase.getRowBytes()),
+                static_cast<double>(phase.getFlops()) + more * static_cast<double>(phase.getRowFlops()),
+                mostTasks(phase, live, target, symbols)});
+}
+
+double predictedSeconds(step::ProgramOp program, llvm::StringRef entry, const Target &target,
+                        const std::string &compute, const Machine &machine) {
+  const mlir::SymbolTable symbols(program);
+  auto of = symbols.lookup<step::EntryOp>(entry);
+  double seconds = 0;
+  if (of)
+    for (auto phase : of.getOps<step::PhaseOp>())
+      seconds += phaseSeconds(phase, of.getRows(), target, compute, machine, symbols);
+  return seconds;
+}
+
 void notePredictions(step::ProgramOp program, const Target &target, const std::string &compute,
                      const Machine &machine) {
   mlir::Builder b(program->getContext());
   const mlir::SymbolTable symbols(program);
   program->setAttr("step.machine", describe(machine, b));
-  for (auto entry : program.getOps<step::EntryOp>()) {
-    const auto rows = static_cast<int64_t>(entry.getRows());
+  for (auto entry : program.getOps<step::EntryOp>())
     for (auto phase : entry.getOps<step::PhaseOp>()) {
-      const int64_t live = phase.getRows() == step::Rows::Last ? 1 : rows;
-      const bool many = live > 1;
-      const double more = static_cast<double>(live - 1);
-      const double seconds = predictSeconds(
-          machine, {workOf(phase), productKind(target, compute, many), many,
-                    static_cast<double>(phase.getBytes()) + more * static_cast<double>(phase.getRowBytes()),
-                    static_cast<double>(phase.getFlops()) + more * static_cast<double>(phase.getRowFlops()),
-                    mostTasks(phase, live, target, symbols)});
+      const double seconds = phaseSeconds(phase, entry.getRows(), target, compute, machine, symbols);
       if (seconds > 0) // tenths of a microsecond: more digits would only look exact
         phase->setAttr("step.predicted_us", b.getF64FloatAttr(std::round(seconds * 1e7) / 10));
     }
-  }
 }
 
 } // namespace gemmac

@@ -19,6 +19,9 @@ Machine nominalMachine(const Target &target);
 /// The machine that `EXE bench --phases -o json` measured, from that output. Fails with exit code 1, also
 /// where a rate is 0; that of tiles may be unless the code has some (`tiles`).
 llvm::Expected<Machine> readMachine(llvm::StringRef path, bool tiles);
+/// Seconds that a step of all rows of `entry` takes with full caches; 0 where the program has no such entry.
+double predictedSeconds(step::ProgramOp program, llvm::StringRef entry, const Target &target,
+                        const std::string &compute, const Machine &machine);
 /// Notes on each phase, as step.predicted_us, what a step of all its rows takes with full caches, and on the
 /// program the machine. `compute` as in the manifest.
 void notePredictions(step::ProgramOp program, const Target &target, const std::string &compute,

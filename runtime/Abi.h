@@ -111,7 +111,8 @@ extern const GmModels gm_models;
  *  "parameters": N, "weight_bytes": N, "bytes_per_token": N,
  *  "fusions": ["norm",..], "glibc": "2.34", "notes": [..],
  *  "autotune": {"kernels": N, "choices": ["..: streams=4",..], "sha256": ".."},  // only of --autotune: kernels that
- *       // were measured, those that are not as the cost model has them, and a hash of all choices
+ *       // were measured, those that are not as the cost model has them, and a hash of all choices; "chunk": ROWS
+ *       // where the rows of a prompt's step were measured, too
  *  "plan": {"activations": BYTES, "kv": BYTES, "scratch": BYTES,
  *           "caches": [{"name":..,"slots":..,"window":..,"bytes":..}]},
  *  "phases": [".."],      // of decode_top, or else decode, in order, one barrier after each; "layers.<n>.<kind>" in layers

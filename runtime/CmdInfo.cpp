@@ -61,7 +61,9 @@ static std::string autotuneText(const json &j) {
   const json &tuned = j["autotune"], none = json::array();
   const json &choices = tuned.contains("choices") && tuned["choices"].is_array() ? tuned["choices"] : none;
   std::string s = cat("autotune: ", tuned.value("kernels", 0), " kernels, of which ", choices.size(),
-                      " differ from the model's choice, sha256 ", tuned.value("sha256", "unknown"), "\n");
+                      " differ from the model's choice, ",
+                      tuned.contains("chunk") ? cat("chunks of ", tuned.value("chunk", 0), " rows, ") : "",
+                      "sha256 ", tuned.value("sha256", "unknown"), "\n");
   for (const json &choice : choices)
     s += cat("  ", choice.is_string() ? choice.get<std::string>() : choice.dump(), "\n");
   return s;

@@ -78,12 +78,14 @@ float *Session::prefillLast(std::span<const int32_t> ids) {
   checkRoom(static_cast<int64_t>(ids.size()));
   const Entry &last = manifest_.prefillLast ? manifest_.prefillLast : manifest_.decode;
   const size_t inner = manifest_.prefillNone ? static_cast<size_t>(manifest_.prefillNone.rows) : 1;
+  // A lone token is a decode step. One that chunks have left over is not: it is computed as it would be if
+  // chunks had another size.
+  const Entry &entry = ids.size() == 1 ? manifest_.decode : last;
   while (ids.size() > static_cast<size_t>(last.rows)) {
     const size_t n = std::min(inner, ids.size() - 1); // leaves at least one token for the last step
     prefill(ids.first(n));
     ids = ids.subspan(n);
   }
-  const Entry &entry = ids.size() == 1 ? manifest_.decode : last;
   step(entry, ids);
   return executor_->logits(entry, 0);
 }

@@ -156,16 +156,20 @@ void Tuner::tune(const Kernel &kernel) {
 
 } // namespace
 
+std::string tuningKeyHead(int method, const Target &target, unsigned level) {
+  return "method " + std::to_string(method) +
+         ", gemmac " GEMMAC_VERSION ", LLVM " LLVM_VERSION_STRING ", -O" + std::to_string(level) +
+         "\nmachine: " + hostDescription() + "\ntarget: " + target.name + ", " + target.cpu + " " +
+         target.extras + ", tuned for " + target.tune + "\n";
+}
+
 std::string tuningKey(const Product &product, const Target &target, unsigned level,
                       llvm::ArrayRef<std::string> candidates, llvm::ArrayRef<CandidateCode> code) {
   std::string all;
   for (const CandidateCode &each : code)
     all += each.text();
   constexpr int kMethod = 2; // of measuring: times of another one say nothing
-  return "method " + std::to_string(kMethod) +
-         ", gemmac " GEMMAC_VERSION ", LLVM " LLVM_VERSION_STRING ", -O" + std::to_string(level) +
-         "\nmachine: " + hostDescription() + "\ntarget: " + target.name + ", " + target.cpu + " " +
-         target.extras + ", tuned for " + target.tune + "\nproduct: " + product.text() +
+  return tuningKeyHead(kMethod, target, level) + "product: " + product.text() +
          "\ncandidates: " + llvm::join(candidates, "; ") + "\ncode: " + sha256(all) + "\n";
 }
 
@@ -178,9 +182,14 @@ llvm::json::Object AutotuneReport::manifest() const {
     if (!(kernel.choice == KernelTuning()))
       differing.push_back(std::move(text));
   }
-  return llvm::json::Object{{"kernels", static_cast<int64_t>(kernels.size())},
-                            {"choices", std::move(differing)},
-                            {"sha256", sha256(all)}};
+  llvm::json::Object object{{"kernels", static_cast<int64_t>(kernels.size())},
+                            {"choices", std::move(differing)}};
+  if (chunk) {
+    all += "chunks of " + std::to_string(chunk->rows) + " rows\n";
+    object["chunk"] = chunk->rows;
+  }
+  object["sha256"] = sha256(all);
+  return object;
 }
 
 AutotuneReport autotune(step::ProgramOp program, const Target &target, unsigned level,

@@ -11,6 +11,7 @@
 #include "llvm/Support/JSON.h"
 
 #include <functional>
+#include <optional>
 
 namespace gemmac {
 
@@ -25,14 +26,22 @@ struct TunedKernel {
   double gain; ///< of the model's time that the choice saves: 0.05
 };
 
+/// What was found for the rows of a prompt's step (Chunk.h).
+struct TunedChunk {
+  int64_t rows, model; ///< chosen, and by the model's rule
+  bool cached;
+  double gain; ///< of the time of a row
+};
+
 struct AutotuneReport {
   int measured = 0, cached = 0; ///< kernels
   std::vector<TunedKernel> kernels;
+  std::optional<TunedChunk> chunk;
   std::vector<std::string> warnings; ///< the cache cannot be written, code not be run; the first of each kind
   std::vector<std::string> ignored;  ///< files of the cache, and why
 
-  /// What the manifest says: how many kernels, those whose choice is not the model's, and a hash of all
-  /// choices.
+  /// What the manifest says: how many kernels, those whose choice is not the model's, the rows of a chunk if
+  /// they were looked at, and a hash of all choices.
   llvm::json::Object manifest() const;
 };
 
@@ -41,6 +50,9 @@ struct AutotuneReport {
 /// hundredth of what all do, for one row or for many.
 AutotuneReport autotune(step::ProgramOp program, const Target &target, unsigned level,
                         const TuningCache &cache, const PrepareProduct &prepare);
+
+/// What every key begins with: the method of measuring, versions, -O, machine and target.
+std::string tuningKeyHead(int method, const Target &target, unsigned level);
 
 /// All that a choice depends on, as text: versions, machine, target, product, candidates and their code.
 std::string tuningKey(const Product &product, const Target &target, unsigned level,

@@ -30,7 +30,7 @@ namespace {
 /// What a single row streams in a run: so much that starting the threads does not count.
 constexpr int64_t kStreamBytes = 64 << 20;
 /// Runs read these parts of the weights by turns: more than the caches keep.
-constexpr int64_t kMostParts = 4;
+constexpr int64_t kMostParts = 4, kLeastPart = 1 << 20;
 
 /// The phase as a program: rows, arena, weight bytes, format, n, k, tile, activations, dst's offset, tasks,
 /// act.
@@ -246,8 +246,8 @@ struct KernelTimer::Prepared {
   alignas(64) int64_t counter[8];
 };
 
-llvm::Expected<RunCandidate> KernelTimer::prepare(const Product &product,
-                                                  llvm::MutableArrayRef<CandidateCode> candidates) {
+llvm::Expected<RunCandidate>
+KernelTimer::prepare(const Product &product, llvm::MutableArrayRef<CandidateCode> candidates, bool streams) {
   int64_t arenaBytes = 0, scratchBytes = 0;
   for (const CandidateCode &candidate : candidates) {
     arenaBytes = std::max(arenaBytes, candidate.arenaBytes + 4096);
@@ -255,9 +255,11 @@ llvm::Expected<RunCandidate> KernelTimer::prepare(const Product &product,
   }
   auto prepared = std::make_shared<Prepared>(product, arenaBytes, scratchBytes,
                                              roundUp(candidates.front().weightBytes, kAlign));
-  if (product.rows == 1) {
+  if (streams) {
     const int64_t cache = std::max<int64_t>(0, sysconf(_SC_LEVEL3_CACHE_SIZE));
-    prepared->parts = std::clamp<int64_t>(2 * cache / prepared->weightBytes, 1, kMostParts);
+    prepared->parts =
+        std::clamp<int64_t>(std::min(2 * cache, kMostParts * kStreamBytes) / prepared->weightBytes, 1,
+                            kMostParts * kStreamBytes / kLeastPart);
   }
   const int64_t weightBytes = prepared->parts * prepared->weightBytes;
   if (!weights || weights->bytes < static_cast<size_t>(weightBytes)) {

@@ -37,7 +37,13 @@ public:
   /// What is returned runs them; this timer's memory is shared, so one product is measured at a time. Fails
   /// with exit code 3 where code or memory cannot be had.
   llvm::Expected<RunCandidate> prepare(const Product &product,
-                                       llvm::MutableArrayRef<CandidateCode> candidates);
+                                       llvm::MutableArrayRef<CandidateCode> candidates) {
+    return prepare(product, candidates, /*streams=*/product.rows == 1);
+  }
+  /// `streams`: weights come from memory in each run, of which there are then as many as the caches do not
+  /// keep; else they may stay where the run before has left them.
+  llvm::Expected<RunCandidate> prepare(const Product &product,
+                                       llvm::MutableArrayRef<CandidateCode> candidates, bool streams);
 
 private:
   struct Memory;

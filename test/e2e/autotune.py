@@ -4,6 +4,7 @@
   cache     the second compilation measures nothing; each damaged entry is measured anew and replaced
   results   logits are bitwise those of the untuned executable, also with every kernel's last candidate forced upon it,
             of experts too
+  chunk     the rows of a prompt's step are kept and found like kernels; with each size the logits are the same
   info      the executable says how many kernels were tuned, and which are not as the cost model has them
   elsewhere a cache that cannot be written, and a target that cannot be run, are a warning and a note
 Nothing here depends on which kernel is faster.
@@ -21,6 +22,7 @@ def golden(case):
 
 MODEL = golden("e2b-tiny")
 FLAGS = ["--quantize=q4", "--compute=int8", "--context=256"]
+CHUNK = re.compile(r"autotune: \S+: chunks of a prompt of (\d+) rows, (measured|from the cache)")
 SUMMARY = re.compile(r"autotune: \S+: (\d+) kernels measured, (\d+) from (.*); (\d+) differ from the model's choice")
 
 
@@ -30,8 +32,10 @@ def summary(result):
     return (int(found[1]), int(found[2]), found[3], int(found[4])) if found else None
 
 
-def entries(folder):
-    return sorted(os.path.join(folder, name) for name in os.listdir(folder))
+def entries(folder, chunk=False):
+    """The files of kernels, or that of the chunk if it was measured."""
+    paths = sorted(os.path.join(folder, name) for name in os.listdir(folder))
+    return [path for path in paths if gmtest.read_json(path)["key"].startswith("chunks of a prompt") == chunk]
 
 
 def text_of(entry):
@@ -42,29 +46,34 @@ def text_of(entry):
     return printed({**rest, "checksum": hashlib.sha256(printed(rest).encode()).hexdigest()})
 
 
+def force(tally, path, choice):
+    """Writes an entry with that candidate chosen, -1 for the last."""
+    entry = gmtest.read_json(path)
+    with open(path, encoding="utf-8") as file:
+        tally.check(file.read() == text_of(entry), "an entry is what its fields say", path)
+    entry["choice"] = choice % len(entry["candidates"])
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text_of(entry))
+
+
 def force_last_candidates(tally, folder):
     for path in entries(folder):
-        entry = gmtest.read_json(path)
-        with open(path, encoding="utf-8") as file:
-            tally.check(file.read() == text_of(entry), "an entry is what its fields say", path)
-        entry["choice"] = len(entry["candidates"]) - 1
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text_of(entry))
+        force(tally, path, -1)
 
 
-def damage(folder):
-    """Every entry in one of these ways."""
+def damage(paths):
+    """Every file in one of these ways."""
     ways = [lambda text: text[:len(text) // 2], lambda text: "", lambda text: text.replace('"choice": ', '"choice": 7'),
             lambda text: text.replace('"gemmac_autotune": 1', '"gemmac_autotune": 0'), lambda text: text + "{}\n"]
-    for number, path in enumerate(entries(folder)):
+    for number, path in enumerate(paths):
         with open(path, encoding="utf-8") as file:
             text = file.read()
         with open(path, "w", encoding="utf-8") as file:
             file.write(ways[number % len(ways)](text))
 
 
-def tuned(tally, compiler, what, out, cache, *flags, model=MODEL):
-    result = compiler(model, out, *FLAGS, "--autotune", f"--autotune-cache={cache}", *flags)
+def tuned(tally, compiler, what, out, cache, *flags, model=MODEL, base=FLAGS):
+    result = compiler(model, out, *base, "--autotune", f"--autotune-cache={cache}", *flags)
     got = summary(result)
     tally.check(result.code == 0 and got is not None, f"{what} compile", result.brief())
     return got or (0, 0, "", 0), result
@@ -122,12 +131,48 @@ def check_cache(tally, compiler, folder):
     text = gmtest.run([exe, "info"]).text
     tally.check(f"autotune: {count} kernels, of which {count} differ" in text, "info says so as text", text)
 
-    damage(cache)
+    whole = entries(cache)
+    damage(whole)
     anew, result = tuned(tally, compiler, "damaged", exe, cache, "-v")
     tally.check(anew[:2] == (count, 0), "damaged entries are measured anew", str(anew))
     tally.check(result.err.count("ignored and measured anew") == count, "and named with -v", result.err)
     tally.check(tuned(tally, compiler, "repaired", exe, cache)[0][:2] == (0, count), "and replaced")
-    tally.check(len(entries(cache)) == count, "nothing else is left in the cache")
+    tally.check(entries(cache) == whole, "nothing else is left in the cache")
+
+
+def check_chunk(tally, compiler, folder):
+    """Of a context that has room for several sizes; the prompt leaves one row over, whatever the chunk."""
+    flags = [*(flag for flag in FLAGS if not flag.startswith("--context")), "--context=600"]
+    plain = compiler.build(tally, "chunk untuned", MODEL, os.path.join(folder, "plain-chunk"), *flags)
+    if not plain:
+        return
+    ids = [2] + [3 + 7919 * i % 2000 for i in range(512)]
+    expected = {bool(more): gmtest.logits(plain, ids, *more)[0] for more in ([], ["--all"])}
+    exe, cache = os.path.join(folder, "tuned-chunk"), os.path.join(folder, "chunks")
+
+    def compile_with(what):
+        _, result = tuned(tally, compiler, what, exe, cache, "-v", base=flags)
+        found = CHUNK.search(result.err)
+        return (int(found[1]), found[2]) if found else (0, ""), result
+
+    (rows, how), _ = compile_with("chunk")
+    kept = entries(cache, chunk=True)
+    if not tally.check(how == "measured" and len(kept) == 1, "a chunk is measured and kept", f"{rows} {how} {kept}"):
+        return
+    tally.check(compile_with("chunk again")[0] == (rows, "from the cache"), "and found again")
+    sizes = [int(text.split()[0]) for text in gmtest.read_json(kept[0])["candidates"]]
+    tally.check(len(sizes) > 1, "there is something to choose", str(sizes))
+    for choice, size in enumerate(sizes):
+        force(tally, kept[0], choice)
+        tally.check(compile_with(f"chunk of {size}")[0] == (size, "from the cache"), f"a chunk of {size} is believed")
+        said = described(tally, exe)
+        tally.check(said["entries"]["prefill_none"]["rows"] == size and said["autotune"].get("chunk") == size,
+                    f"info names a chunk of {size}", str(said.get("autotune")))
+        tally.check(f"chunks of {size} rows" in gmtest.run([exe, "info"]).text, f"also as text: {size}")
+        check_logits(tally, f"chunk of {size}", exe, expected, ids)
+    damage(kept)
+    (_, how), result = compile_with("damaged chunk")
+    tally.check(how == "measured" and kept[0] + ": " in result.err, "a damaged one is measured anew", result.err)
 
 
 def check_experts(tally, compiler, folder):
@@ -172,6 +217,7 @@ def main():
     tally, compiler = gmtest.start(args)
     with gmtest.work_folder(args) as folder:
         check_cache(tally, compiler, folder)
+        check_chunk(tally, compiler, folder)
         check_experts(tally, compiler, folder)
         check_elsewhere(tally, compiler, folder)
     tally.finish()

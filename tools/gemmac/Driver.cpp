@@ -26,6 +26,7 @@ struct TargetProgram {
   Target target;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   step::ProgramOp program;
+  std::unique_ptr<AutotuneStage> autotune;
   std::optional<llvm::json::Object> tuned; ///< of --autotune, for the manifest
   CodeMemory memory() const { return {totalArenaBytes(program), totalScratchBytes(program)}; }
 };
@@ -40,6 +41,7 @@ private:
   llvm::Error chooseTargets();
   llvm::Error checkTargets() const;
   llvm::Error lower();
+  llvm::Error tuneChunk(TargetProgram &to, StepOptions &step);
   llvm::Error tune();
   void predict(TargetProgram &of) const;
   llvm::Error lowerFor(TargetProgram &to);
@@ -80,7 +82,7 @@ llvm::Error CpuCompilation::chooseTargets() {
   if (!targets)
     return targets.takeError();
   for (Target &target : *targets)
-    programs.push_back({std::move(target), {}, {}, {}});
+    programs.push_back({std::move(target), {}, {}, {}, {}});
   if (llvm::Error error = checkTargets())
     return error;
   if (options.machine.empty())
@@ -93,11 +95,41 @@ llvm::Error CpuCompilation::chooseTargets() {
   return llvm::Error::success();
 }
 
+/// Lowers the model with each size of chunk that is worth measuring, and sets `step` to the one that is
+/// chosen.
+llvm::Error CpuCompilation::tuneChunk(TargetProgram &to, StepOptions &step) {
+  to.autotune = std::make_unique<AutotuneStage>(to.target, options);
+  if (!to.autotune->canMeasure())
+    return llvm::Error::success();
+  std::vector<ChunkCandidate> candidates;
+  for (int64_t rows : chunkSizes(std::min(step.chunk, step.context), step.context)) {
+    StepOptions other = step;
+    other.chunk = rows;
+    mlir::OwningOpRef<mlir::ModuleOp> copy(to.module->clone());
+    llvm::Expected<step::ProgramOp> program = makeStep(*copy, other);
+    if (!program)
+      return program.takeError();
+    std::optional<ChunkCandidate> candidate = chunkCandidate(
+        *program, predictedSeconds(*program, "prefill_none", to.target, compute, nominalMachine(to.target)));
+    if (!candidate) // nor has the program with another chunk
+      return llvm::Error::success();
+    candidates.push_back(std::move(*candidate));
+  }
+  candidates = worthMeasuring(std::move(candidates));
+  if (candidates.size() > 1)
+    step.chunk = to.autotune->chooseChunk(*context, candidates);
+  timer.stage("autotune chunks");
+  return llvm::Error::success();
+}
+
 llvm::Error CpuCompilation::lowerFor(TargetProgram &to) {
   llvm::Expected<StepOptions> step = stepOptions();
   if (!step)
     return step.takeError();
   step->chooseChunk(to.target.amx, checkpoint.config.experts > 0);
+  if (options.autotune)
+    if (llvm::Error error = tuneChunk(to, *step))
+      return error;
   llvm::Expected<step::ProgramOp> program = makeStep(*to.module, *step);
   if (!program)
     return program.takeError();
@@ -129,7 +161,9 @@ llvm::Error CpuCompilation::lower() {
 
 llvm::Error CpuCompilation::tune() {
   for (TargetProgram &each : programs) {
-    each.tuned = autotuneStage(each.program, each.target, options);
+    if (each.autotune->canMeasure())
+      each.tuned = each.autotune->tuneKernels(each.program);
+    each.autotune = nullptr;
     if (llvm::Error error = saveStep(each))
       return error;
   }

@@ -47,7 +47,7 @@ struct Table {
   cl::opt<bool> time{"time", cl::desc("print the seconds that each stage took"), cl::cat(category)};
   cl::opt<std::string> saveTemps{"save-temps", cl::desc("write every intermediate form into DIR"), cl::value_desc("DIR"), cl::cat(category)};
   cl::opt<std::string> machine{"machine", cl::desc("with --emit=step: predict times for what `OUT bench --phases -o json` measured (default: a nominal machine)"), cl::value_desc("FILE"), cl::cat(category)};
-  cl::opt<bool> autotune{"autotune", cl::desc("choose kernels by measuring them on this machine, where it can run the target; same results"), cl::cat(category)};
+  cl::opt<bool> autotune{"autotune", cl::desc("choose kernels, and the rows of a prompt's step, by measuring them on this machine, where it can run the target; same results"), cl::cat(category)};
   cl::opt<std::string> autotuneCache{"autotune-cache", cl::desc("with --autotune: where measured choices are kept (default: $XDG_CACHE_HOME/gemmac/autotune or ~/.cache/gemmac/autotune)"), cl::value_desc("DIR"), cl::cat(category)};
   cl::opt<bool> estimate{"estimate", cl::desc("print sizes and memory; write nothing"), cl::cat(category)};
   cl::opt<bool> listTargets{"list-targets", cl::desc("list the processors that --march knows, the most capable last, and the architectures of --gpu-arch"), cl::cat(category)};

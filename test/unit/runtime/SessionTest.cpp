@@ -78,9 +78,13 @@ TEST(Session, onlyTheLastChunkComputesLogits) {
   EXPECT_EQ(fakeCalls[1], 2);
   EXPECT_EQ(fakeCalls[2], 1);
   s.reset();
-  s.prefillLast(someIds(33)); // the last chunk of one token is a decode step
+  s.prefillLast(someIds(33)); // a last chunk of one token is no decode step
   EXPECT_EQ(fakeCalls[1], 4);
-  EXPECT_EQ(fakeCalls[2], 1);
+  EXPECT_EQ(fakeCalls[2], 2);
+  EXPECT_EQ(fakeCalls[0], 0);
+  s.reset();
+  s.prefillLast(someIds(1)); // a lone one is
+  EXPECT_EQ(fakeCalls[2], 2);
   EXPECT_EQ(fakeCalls[0], 1);
 }
 
