@@ -53,12 +53,12 @@ static ExpertPlan planExpert(gemma::ExpertLinearOp op, llvm::ArrayRef<mlir::Oper
   plan.spec.experts = true;
   plan.spec.interleave = static_cast<bool>(plan.gate);
   if (!plan.gate) {
-    plan.spec.tile = pickTile({n}, k, format);
+    plan.spec.tile = pickTile({n}, k, format, weights.options.tasks);
     return plan;
   }
   // The next product packs the slots as they lie: padding must not make its vectors longer.
   const int64_t half = n / 2;
-  int64_t part = pickInterleavedTile(half, 2, k, format);
+  int64_t part = pickInterleavedTile(half, 2, k, format, weights.options.tasks);
   while (part > 16 && paddedK(roundUp(half, 2 * part)) != paddedK(half))
     part /= 2;
   plan.spec.tile = 2 * part;

@@ -70,6 +70,8 @@ mlir::FailureOr<StepOptions> GemmaToStepPass::readOptions() {
     return getOperation().emitError("unknown kv '") << kv << "'; expected f32, bf16 or q8";
   options.kv = *type;
   options.tiles = tiles;
+  options.tasks = tasks;
+  options.headTasks = headTasks;
   if (tiles && options.chunk > kTileRowGroup) // tiles hold rows by 32
     options.chunk = options.chunk / kTileRowGroup * kTileRowGroup;
   return options;
@@ -151,7 +153,7 @@ void GemmaToStepPass::runOnOperation() {
                               options->batch, mlir::IntegerAttr(), mlir::IntegerAttr(), mlir::IntegerAttr());
   if (program.getBody().empty())
     program.getBody().emplaceBlock();
-  WeightTable weights(module, program, options->compute, options->tiles);
+  WeightTable weights(module, program, *options);
   for (EntryFunction &entry : entries)
     weights.noteUses(entry.function.front());
   ProgramInfo info{*options, program, weights, {}};

@@ -54,9 +54,9 @@ public:
     if (heads)
       plan.tiles.assign(n.size(), heads);
     else if (plan.interleave)
-      plan.tiles.assign(n.size(), pickInterleavedTile(n.front(), n.size(), k, format));
+      plan.tiles.assign(n.size(), pickInterleavedTile(n.front(), n.size(), k, format, many()));
     else if (plan.merged)
-      plan.tiles.assign(n.size(), pickTile(n, k, format));
+      plan.tiles.assign(n.size(), pickTile(n, k, format, many()));
     else
       for (gemma::LinearOp core : plan.cores)
         plan.tiles.push_back(plainTile(core));
@@ -71,6 +71,8 @@ public:
   }
 
 private:
+  int64_t many() const { return weights.options.tasks; }
+
   uint32_t coresOf(Value value) const {
     mlir::Operation *op = value.getDefiningOp();
     return op ? plan.coresOf.lookup(op) : 0;
@@ -79,7 +81,8 @@ private:
   int64_t plainTile(gemma::LinearOp core) const {
     if (int64_t tile = weights.plainTile(core.getWeight()))
       return tile;
-    return pickTile({core.getResult().getType().getShape().back()}, k, weights.format(core.getWeight()));
+    return pickTile({core.getResult().getType().getShape().back()}, k, weights.format(core.getWeight()),
+                    many());
   }
 
   /// Columns of a head that an op needs to see together, 0 if none.
@@ -94,7 +97,7 @@ private:
   }
 
   /// The tile with which ops on heads (or on one layer's PLE) fit behind the product: one head. 0 where there
-  /// are no such ops, heads are no whole panels, or so few that the phase would be one worker's.
+  /// are no such ops, heads are no whole panels, or so few that workers would be idle.
   int64_t headTile() const {
     int64_t tile = 0;
     for (mlir::Operation *op : after)
@@ -107,7 +110,7 @@ private:
         return 0;
       tasks += outputs / tile;
     }
-    return tasks > 1 ? tile : 0;
+    return tasks >= weights.options.headTasks ? tile : 0;
   }
 
   /// An op after the product needs columns of more than one core.

@@ -18,6 +18,10 @@ enum class Compute { F32, BF16, I8 };
 /// Enough for the usual top-k of 64 beside penalties on the last 64 tokens and suppressed ones.
 constexpr int64_t kCandidates = 256;
 
+/// Fewer column tasks than this leave workers of a CPU idle; more of them are smaller, with fewer panels side
+/// by side for the kernel to stream.
+constexpr int64_t kManyTasks = 16;
+
 struct StepOptions {
   int64_t context = 4096; ///< positions that the caches can hold
   int64_t chunk = 128;    ///< rows of a prefill step, at most the context
@@ -26,6 +30,8 @@ struct StepOptions {
   step::KvType kv = step::KvType::BF16;
   int64_t candidates = kCandidates; ///< largest logits that decode_top selects; 0: no such entry
   bool tiles = false;               ///< the target has a matrix unit: products of many rows read bf16 tiles
+  int64_t tasks = kManyTasks;       ///< fewer column tasks of a product leave workers idle
+  int64_t headTasks = 2;            ///< so many heads are tasks enough for a product that ops on heads follow
 
   /// The chunk for a target and a model. For a matrix unit chunks are longer: more rows share the unpacking
   /// of the weights. Of a chunk's rows only a part chooses an expert, so experts want still longer ones.

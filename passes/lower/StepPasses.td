@@ -37,7 +37,9 @@ def GemmaToStep : Pass<"gemma-to-step", "::mlir::ModuleOp"> {
     Option<"batch", "batch", "int64_t", "1", "sequences of a step">,
     Option<"compute", "compute", "std::string", "\"bf16\"", "activations inside products: f32, bf16 or int8">,
     Option<"kv", "kv", "std::string", "\"bf16\"", "elements of the caches: f32, bf16 or q8">,
-    Option<"tiles", "tiles", "bool", "false", "products of many rows read bf16 tiles (for a matrix unit)">];
+    Option<"tiles", "tiles", "bool", "false", "products of many rows read bf16 tiles (for a matrix unit)">,
+    Option<"tasks", "tasks", "int64_t", "kManyTasks", "fewer column tasks of a product leave workers idle">,
+    Option<"headTasks", "head-tasks", "int64_t", "2", "heads that are tasks enough for a product">];
   let statistics = [
     Statistic<"numPhases", "phases", "phases made">,
     Statistic<"numWeights", "weights", "packed weights made">];

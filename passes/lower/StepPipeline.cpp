@@ -20,6 +20,8 @@ void buildStepPipeline(mlir::OpPassManager &manager, const StepOptions &options)
                                                      : "int8";
   lower.kv = step::stringifyKvType(options.kv).str();
   lower.tiles = options.tiles;
+  lower.tasks = options.tasks;
+  lower.headTasks = options.headTasks;
   manager.addPass(createGemmaToStep(lower));
   if (options.candidates > 0)
     manager.addPass(createStepTop(StepTopOptions{options.candidates}));
@@ -50,6 +52,10 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
                              llvm::cl::init(kCandidates)};
   Option<bool> tiles{*this, "tiles", llvm::cl::desc("products of many rows read bf16 tiles"),
                      llvm::cl::init(false)};
+  Option<int64_t> tasks{*this, "tasks", llvm::cl::desc("fewer column tasks of a product leave workers idle"),
+                        llvm::cl::init(kManyTasks)};
+  Option<int64_t> headTasks{*this, "head-tasks", llvm::cl::desc("heads that are tasks enough for a product"),
+                            llvm::cl::init(2)};
 };
 } // namespace
 
@@ -66,6 +72,8 @@ void registerStepPasses() {
         options.kv = from.kv;
         options.candidates = from.candidates;
         options.tiles = from.tiles;
+        options.tasks = from.tasks;
+        options.headTasks = from.headTasks;
         buildStepPipeline(manager, options);
       });
 }

@@ -8,10 +8,6 @@ namespace gemmac::lower {
 /// A task should stream at least / at most this many bytes: below, claiming it costs too much; above, the
 /// last tasks of a phase leave workers idle for too long.
 static constexpr int64_t kSmallTask = 8 << 10, kLargeTask = 256 << 10;
-/// Fewer tasks than this leave workers idle; more of them are smaller, with fewer panels side by side for the
-/// kernel to stream.
-static constexpr int64_t kManyTasks = 16;
-
 int64_t paddedRows(llvm::ArrayRef<int64_t> n, int64_t tile) {
   int64_t rows = 0;
   for (int64_t source : n)
@@ -19,7 +15,7 @@ int64_t paddedRows(llvm::ArrayRef<int64_t> n, int64_t tile) {
   return rows;
 }
 
-int64_t pickTile(llvm::ArrayRef<int64_t> n, int64_t k, step::Format format) {
+int64_t pickTile(llvm::ArrayRef<int64_t> n, int64_t k, step::Format format, int64_t many) {
   int64_t total = 0;
   for (int64_t source : n)
     total += source;
@@ -32,21 +28,21 @@ int64_t pickTile(llvm::ArrayRef<int64_t> n, int64_t k, step::Format format) {
       if (padded - total > padding || (bytes > kLargeTask && tile > 16))
         continue;
       // Enough tasks, or as few as can be had without making them too small.
-      if (padded / tile >= kManyTasks || tile == 16 || tile / 2 / kPanelRows * panel < kSmallTask)
+      if (padded / tile >= many || tile == 16 || tile / 2 / kPanelRows * panel < kSmallTask)
         return tile;
     }
   }
   return 16;
 }
 
-int64_t pickInterleavedTile(int64_t n, int64_t sources, int64_t k, step::Format format) {
+int64_t pickInterleavedTile(int64_t n, int64_t sources, int64_t k, step::Format format, int64_t many) {
   const int64_t panel = panelBytes(format, k);
   for (int64_t part : {64, 32, 16}) {
     int64_t tile = part * sources, padded = roundUp(n, tile);
     int64_t bytes = tile / kPanelRows * panel;
     if (padded - n > n / 8 || bytes > kLargeTask)
       continue;
-    if (padded / part >= kManyTasks || bytes / 2 < kSmallTask)
+    if (padded / part >= many || bytes / 2 < kSmallTask)
       return part;
   }
   return 16;

@@ -50,9 +50,9 @@ Format WeightTable::format(llvm::StringRef symbol) const {
 }
 
 Act WeightTable::act(Format format) const {
-  if (compute == Compute::F32)
+  if (options.compute == Compute::F32)
     return Act::F32;
-  if (compute == Compute::BF16)
+  if (options.compute == Compute::BF16)
     return Act::BF16;
   if (step::hasCodes(format))
     return Act::I8;
@@ -62,7 +62,7 @@ Act WeightTable::act(Format format) const {
 Act WeightTable::act(Format format, int64_t rows) const {
   const Act single = act(format);
   const bool rounds = single != Act::F32 && format != Format::F32P16;
-  return tiles && rounds && rows % kTileRowGroup == 0 ? Act::BF16T : single;
+  return options.tiles && rounds && rows % kTileRowGroup == 0 ? Act::BF16T : single;
 }
 
 bool WeightTable::mergeable(llvm::ArrayRef<llvm::StringRef> sources) const {
@@ -160,7 +160,7 @@ void WeightTable::finish() {
     MatrixSpec spec;
     spec.sources = {symbol};
     llvm::ArrayRef<int64_t> shape = source(symbol).getShape();
-    spec.tile = pickTile({shape[0]}, shape[1], format(symbol));
+    spec.tile = pickTile({shape[0]}, shape[1], format(symbol), options.tasks);
     matrix(spec, loc);
   }
 }

@@ -26,8 +26,10 @@ struct MatrixSpec {
 class WeightTable {
 public:
   /// New step.weight ops go to the end of `program`'s body.
-  WeightTable(mlir::ModuleOp module, step::ProgramOp program, Compute compute, bool tiles)
-      : symbols(module), program(program), compute(compute), tiles(tiles) {}
+  WeightTable(mlir::ModuleOp module, step::ProgramOp program, const StepOptions &options)
+      : options(options), symbols(module), program(program) {}
+
+  const StepOptions &options;
 
   /// Takes note of an entry's ops: which weights are streamed, and which are read together.
   void noteUses(mlir::Block &body);
@@ -57,8 +59,6 @@ private:
 
   mlir::SymbolTable symbols;
   step::ProgramOp program;
-  Compute compute;
-  bool tiles;
   llvm::StringSet<> streamed;
   llvm::StringMap<llvm::StringSet<>>
       groups; ///< symbol -> the joined names of the sets of linears it is read with

@@ -48,6 +48,12 @@ TEST(Tiles, InterleavedTilesDivideTheOutputs) {
   EXPECT_EQ(pickInterleavedTile(8, 2, 64, Format::Q4P16), 16);
 }
 
+TEST(Tiles, ManyWorkersGetMoreAndSmallerTasks) {
+  EXPECT_EQ(pickTile({1536}, 6144, Format::Q4P16, 128), 16);
+  EXPECT_EQ(pickTile({12288}, 1536, Format::Q4P16, 128), 64);
+  EXPECT_EQ(pickInterleavedTile(6144, 2, 1536, Format::Q4P16, 128), 32);
+}
+
 TEST(Tiles, EpilogueFitsWholeHeadsOfWholePanels) {
   EXPECT_TRUE(epilogueFits(256, 256));
   EXPECT_TRUE(epilogueFits(64, 32));
