@@ -25,6 +25,7 @@ private:
   llvm::raw_string_ostream os;
   llvm::DenseMap<Value, unsigned> tiles;
 
+  void writePart(step::TileOp tile);
   void writeSymbol(StringAttr name);
   void writeBuffer(Value buffer);
   void writeType(Type type);
@@ -82,9 +83,29 @@ static bool dependsOnRows(Operation &op) {
   return matmul && matmul.getFormat() == step::Act::BF16T;
 }
 
+/// Where in its buffer a part begins is not told apart: its own address becomes an argument.
+void KeyWriter::writePart(step::TileOp tile) {
+  os << "part stride=" << tile.getStride() << " b" << slotOf(key.buffers, Value(tile.getResult())) << ":";
+  writeType(tile.getBuffer().getType());
+  const auto number = static_cast<unsigned>(tiles.size());
+  tiles[tile.getResult()] = number;
+  os << " -> ";
+  writeType(tile.getResult().getType());
+  os << "\n";
+}
+
+/// Columns of a buffer that the phase sees nothing else of.
+static bool isPart(step::TileOp tile) {
+  auto phase = tile->getParentOfType<step::PhaseOp>();
+  return llvm::all_of(tile.getBuffer().getUsers(),
+                      [&](Operation *user) { return user == tile || !phase->isProperAncestor(user); });
+}
+
 void KeyWriter::write(Operation &op) {
   if (isa<step::TileOp>(op) && op.use_empty()) // no code reads it, nor the address of its buffer
     return;
+  if (auto tile = dyn_cast<step::TileOp>(op); tile && isPart(tile))
+    return writePart(tile);
   bool isPhase = isa<step::PhaseOp>(op);
   os << op.getName().getStringRef();
   for (NamedAttribute attr : op.getAttrs()) {

@@ -12,7 +12,8 @@ namespace gemmac::kernel {
 struct PhaseKey {
   std::string text; ///< equal for phases that can share a function
   llvm::SetVector<mlir::Value>
-      buffers; ///< what differs, in the order of first use: arguments of the function
+      buffers; ///< what differs, in the order of first use: arguments of the function. Buffers, and tiles
+               ///< that are all that the phase sees of a buffer (where column task 0's begins)
   llvm::SetVector<mlir::StringAttr> weights, caches;
 };
 

@@ -78,9 +78,14 @@ EntryScope::EntryScope(KernelBuilder &k, Value gmStep) : k(k), gmStep(gmStep) {
 SmallVector<Place> phasePlaces(const PhaseKey &key, const SymbolTable &symbols) {
   SmallVector<Place> places;
   for (Value buffer : key.buffers) {
-    const bool isPrivate = cast<MemRefType>(buffer.getType()).getMemorySpace() != Attribute();
+    auto type = cast<MemRefType>(buffer.getType());
+    int64_t first = 0;
+    if (auto part = buffer.getDefiningOp<step::TileOp>()) {
+      first = static_cast<int64_t>(part.getOffset()) * type.getElementTypeBitWidth() / 8;
+      buffer = part.getBuffer();
+    }
     const auto offset = static_cast<int64_t>(*buffer.getDefiningOp<step::BufferOp>().getOffset());
-    places.push_back({isPrivate ? Place::Private : Place::Arena, offset});
+    places.push_back({type.getMemorySpace() ? Place::Private : Place::Arena, offset + first});
   }
   for (StringAttr name : key.weights)
     places.push_back(
@@ -128,8 +133,9 @@ View PhaseScope::view(Value buffer) {
   int64_t element = type.getElementTypeBitWidth() / 8;
   if (auto tile = buffer.getDefiningOp<step::TileOp>()) {
     View v = view(tile.getBuffer());
-    Value first = k.add(k.mul(column, tile.getStride()), tile.getOffset());
-    v.base = k.at(v.base, k.mul(first, element));
+    Value part = buffers.lookup(buffer), first = k.mul(column, tile.getStride());
+    v.base = part ? k.at(part, k.mul(first, element))
+                  : k.at(v.base, k.mul(k.add(first, tile.getOffset()), element));
     v.width = tile.getWidth();
     return v;
   }
