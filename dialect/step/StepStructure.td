@@ -88,7 +88,8 @@ def Step_EntryOp : Step_Op<"entry", [Symbol, HasParent<"ProgramOp">, NoRegionArg
     last one; the logits are live to the end.
 
     - C1: rows and batch positive, rows at least batch
-    - C2: the body holds buffers, phases, barriers, prefetches and one yield; phases are separated by barriers
+    - C2: the body holds buffers, phases, barriers, prefetches and one yield; one barrier stands between two phases, at
+      most one behind the last, none before the first
     - C3: yields one shared buffer, of `batch` rows if logits is last and of `rows` if all; none if logits is none; if top,
       two: the values and the ids of one step.select_top
     - C4: shared buffers that are live at the same time do not overlap (once offsets are set)

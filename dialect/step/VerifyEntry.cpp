@@ -7,26 +7,37 @@
 using namespace mlir;
 using namespace gemmac::step;
 
-/// C2: buffers, phases, barriers, prefetches, one yield; a barrier between two phases.
+/// C2 between phases: one barrier. `last`: the phase or barrier before `op`, which is one too; null: none.
+static LogicalResult verifyBarriers(Operation *last, Operation &op) {
+  if (isa<BarrierOp>(op) && !last)
+    return op.emitOpError("stands before the first phase, expected barriers only behind one");
+  if (!last || isa<PhaseOp>(last) != isa<PhaseOp>(op))
+    return success();
+  InFlightDiagnostic diagnostic = op.emitOpError();
+  if (auto phase = dyn_cast<PhaseOp>(op)) {
+    auto open = cast<PhaseOp>(last);
+    diagnostic << "\"" << phase.getName() << "\" follows \"" << open.getName()
+               << "\" without a barrier, expected one";
+    diagnostic.attachNote(open.getLoc()) << "earlier phase is here";
+    return failure();
+  }
+  diagnostic << "follows a barrier, expected a phase between them";
+  diagnostic.attachNote(last->getLoc()) << "earlier barrier is here";
+  return failure();
+}
+
+/// C2
 static LogicalResult verifyOrder(EntryOp entry) {
-  PhaseOp open; // the last phase that no barrier followed
+  Operation *last = nullptr;
   for (Operation &op : *entry.getBody().begin()) {
     if (!isa<BufferOp, PhaseOp, BarrierOp, PrefetchOp, YieldOp>(op))
       return op.emitOpError()
              << "stands in a step.entry, expected only buffers, phases, barriers and prefetches";
-    if (isa<BarrierOp>(op))
-      open = nullptr;
-    auto phase = dyn_cast<PhaseOp>(op);
-    if (!phase)
+    if (!isa<PhaseOp, BarrierOp>(op))
       continue;
-    if (open) {
-      InFlightDiagnostic diagnostic = phase.emitOpError()
-                                      << "\"" << phase.getName() << "\" follows \"" << open.getName()
-                                      << "\" without a barrier, expected one";
-      diagnostic.attachNote(open.getLoc()) << "earlier phase is here";
+    if (failed(verifyBarriers(last, op)))
       return failure();
-    }
-    open = phase;
+    last = &op;
   }
   return success();
 }

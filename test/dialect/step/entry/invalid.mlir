@@ -38,6 +38,40 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 
 // -----
 
+// entry_c2_leading
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    // expected-error @+1 {{'step.barrier' op stands before the first phase, expected barriers only behind one}}
+    step.barrier
+    step.phase "a" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+  }
+}
+
+// -----
+
+// entry_c2_twice: other ops between the barriers do not matter
+step.program @p attributes {context = 40, chunk = 16, batch = 1} {
+  step.entry @e logits(none) attributes {rows = 4} {
+    %x = step.buffer "x" : memref<4x64xf32>
+    step.phase "a" rows(all) cols(1) do {
+      step.rope_table %x {head_dim = 64, angles = 32, theta = 10000.0, factor = 1.0} : memref<4x64xf32>
+    }
+    // expected-note @+1 {{earlier barrier is here}}
+    step.barrier
+    %y = step.buffer "y" : memref<4x64xf32>
+    // expected-error @+1 {{'step.barrier' op follows a barrier, expected a phase between them}}
+    step.barrier
+    step.phase "b" rows(all) cols(1) do {
+      step.copy %y, %x : memref<4x64xf32>, memref<4x64xf32>
+    }
+  }
+}
+
+// -----
+
 // entry_c2_foreign
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.entry @e logits(none) attributes {rows = 4} {
