@@ -93,7 +93,7 @@ extern const GmModels gm_models;
  *  "gemmac": "0.1.0", "name": "psalter", "family": "gemma4", "target": "cpu",
  *  "march": ["x86-64-v3"], "features": ["avx2","fma",..],      // all of these must be there, else exit 3
  *  "quantize": "q4", "compute": "int8", "kv": "bf16",
- *  "gpu": {"archs": ["sm_90a",..], "threads": 256, "shared_bytes": N, "sha256": ".."},  // only of "target": "cuda": of a block; "march"
+ *  "gpu": {"archs": ["sm_90a",..], "threads": 288, "shared_bytes": {"sm_90a": N,..}, "sha256": {"sm_90a": "..",..}},  // only of "target": "cuda": of a block; "march"
  *       // and "features" are then empty, and "scratch_bytes" is that of a block
  *  "emulates": {"arch": "sm_90a", "sha256": ".."},  // only of code for a GPU that runs on this CPU (--emulate), whose
  *       // blocks do not meet at the runtime's barriers. The hash is that of the gpu modules, as in "gpu"

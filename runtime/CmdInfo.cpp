@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace gemmac::rt {
@@ -87,8 +88,12 @@ static std::string cpuText(const Manifest &m, const Options &o) {
 }
 
 static std::string gpuText(const Manifest &m, const DeviceReport &r) {
-  std::string s = cat("target: ", m.target, ", code for ", listed(m.gpu.archs), ", blocks of ", m.gpu.threads,
-                      " threads with ", sized(m.gpu.sharedBytes), " of shared memory\n");
+  uint64_t shared = 0;
+  for (const auto &[arch, bytes] : m.gpu.sharedBytes)
+    shared = std::max(shared, bytes);
+  std::string s =
+      cat("target: ", m.target, ", code for ", listed(m.gpu.archs), ", blocks of ", m.gpu.threads,
+          " threads with ", m.gpu.archs.size() > 1 ? "up to " : "", sized(shared), " of shared memory\n");
   if (!r.problem.empty())
     s += cat("this machine: cannot run it: ", r.problem, "\n");
   if (!r.name.empty())

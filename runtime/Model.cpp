@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace gemmac::rt {
 
@@ -138,7 +139,10 @@ static void readGpu(const json &j, const GmModel &model, Manifest &m) {
     broken("'gpu' is not an object");
   m.gpu.archs = list<std::string>(gpu, "archs");
   m.gpu.threads = integer(gpu, "threads", 32, 1024);
-  m.gpu.sharedBytes = static_cast<uint64_t>(integer(gpu, "shared_bytes", 0, 1 << 24));
+  const json &shared = at(gpu, "shared_bytes");
+  for (const GmImage &image : m.images)
+    m.gpu.sharedBytes[image.arch] =
+        static_cast<uint64_t>(integer(shared, image.arch, 0, std::numeric_limits<int32_t>::max()));
 }
 
 static void readTokens(const json &j, Manifest &m) {

@@ -5,6 +5,7 @@
 #include "runtime/Abi.h"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,9 +61,9 @@ struct Peak {
 
 /// What a program for a GPU needs of it.
 struct GpuNeeds {
-  std::vector<std::string> archs; ///< that there is code for
-  int64_t threads = 0;            ///< of a block
-  uint64_t sharedBytes = 0;       ///< of a block
+  std::vector<std::string> archs;              ///< that there is code for
+  int64_t threads = 0;                         ///< of a block
+  std::map<std::string, uint64_t> sharedBytes; ///< of a block, by the architecture of its code
 };
 
 struct Manifest {

@@ -2,6 +2,7 @@
 #include "codegen/cuda/BlockBuilder.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
 
@@ -24,7 +25,20 @@ Value BlockBuilder::blocks() {
   return arith::IndexCastUIOp::create(builder(), location(), i64(), index);
 }
 
-void BlockBuilder::sync() { gpu::BarrierOp::create(builder(), location()); }
+// The loader takes no part: barrier 1, of so many threads. (0 is for all of the block.)
+void BlockBuilder::sync() {
+  NVVM::BarrierOp::create(builder(), location(), TypeRange{}, cint(i32(), 1), cint(i32(), kThreads),
+                          NVVM::BarrierReductionAttr(), Value());
+}
+
+void BlockBuilder::syncWithLoader() { NVVM::BarrierOp::create(builder(), location(), cint(i32(), 0)); }
+
+void BlockBuilder::syncWarp() { NVVM::SyncWarpOp::create(builder(), location(), cint(i32(), -1)); }
+
+Value BlockBuilder::inSpace(Value address, unsigned space) {
+  Type type = LLVM::LLVMPointerType::get(builder().getContext(), space);
+  return LLVM::AddrSpaceCastOp::create(builder(), location(), type, address);
+}
 
 Value BlockBuilder::shuffleXor(Value x, int64_t mask) {
   return gpu::ShuffleOp::create(builder(), location(), x, static_cast<int32_t>(mask),

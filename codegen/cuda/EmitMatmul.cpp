@@ -33,7 +33,9 @@ struct Product {
   Value act, actLd, weights, dst, dstLd, rows;
 
   void emit();
+  void emitStreamed(const WeightStream &stream, const StreamedProduct &way);
   void multiply(PanelLines &lines, Value first, Value item);
+  void write(ValueRange sums, Value first, Value panel, Value part, Value active);
   void addParts(Value first);
   Value partialAt(Value part, Value row, Value column);
 };
@@ -58,6 +60,12 @@ void Product::multiply(PanelLines &lines, Value first, Value item) {
     Value superblock = k.at(base, k.mul(index, superblockBytes(shape.format)));
     return lines.multiply(shape.act, superblock, acts, index, now, shape.inputs);
   });
+  write(sums, first, panel, part, Value());
+}
+
+/// Sums of rows [first, first + atOnce), over the lanes, to where they belong. `active`: i1, whether the warp
+/// has something to write; null: it has.
+void Product::write(ValueRange sums, Value first, Value panel, Value part, Value active) {
   for (int64_t r = 0; r < shape.atOnce; ++r) {
     SmallVector<Value> mine;
     for (int64_t i = 0; i < kLaneRows; ++i) { // over the lanes that have other inputs of the same rows
@@ -69,6 +77,8 @@ void Product::multiply(PanelLines &lines, Value first, Value item) {
     Value row = k.add(first, r), writes = k.lt(k.lane(), k.c(kPanelRows / kLaneRows));
     if (shape.parts() == 1 && shape.atOnce > 1)
       writes = k.andi(writes, k.lt(row, rows));
+    if (active)
+      writes = k.andi(writes, active);
     Value column = k.add(k.mul(panel, kPanelRows), k.mul(k.lane(), kLaneRows));
     k.ifThen(writes, [&] {
       Value to = shape.parts() > 1 ? partialAt(part, k.c(r), column)
@@ -103,7 +113,56 @@ void Product::emit() {
   });
 }
 
+/// One row, from the slots of the stream. The additions are those of emit().
+void Product::emitStreamed(const WeightStream &stream, const StreamedProduct &way) {
+  PanelLines lines(k, shape.format);
+  const int64_t all = way.superblocks(), inSlot = way.superblocksInSlot(stream.slotBytes),
+                parts = way.parts(), bytes = superblockBytes(shape.format);
+  const bool shared = shape.panels < kWarps; // several warps have a panel, and some may have none
+  Value panel = shared ? k.rem(k.warp(), shape.panels) : k.warp();
+  Value part = shared ? k.div(k.warp(), shape.panels) : k.c(0);
+  Value active = shared ? k.lt(part, k.c(parts)) : Value();
+  Value taken = stream.taken(k);
+  const int64_t runs = (all + inSlot - 1) / inSlot;
+  SmallVector<Value> sums(way.panelsOfWarp(), k.cf(k.vec(k.f32(), kLaneRows), 0));
+  sums = k.loop(k.c(0), k.c(runs), 1, sums, [&](Value run, ValueRange now) {
+    Value slot = k.add(taken, k.trunc(run, k.i32())), base = stream.take(k, slot);
+    Value before = k.mul(run, inSlot), count = k.mins(k.sub(k.c(all), before), k.c(inSlot));
+    Value end = active ? k.select(active, count, k.c(0)) : count;
+    SmallVector<Value> next;
+    for (int64_t i = 0; i < way.panelsOfWarp(); ++i) {
+      Value mine = k.at(base, k.mul(k.add(panel, i * kWarps), inSlot * bytes));
+      next.push_back(k.loop(part, end, parts, now[i], [&](Value s, ValueRange sum) {
+        return lines.multiply(shape.act, k.at(mine, k.mul(s, bytes)), {act}, k.add(before, s), sum,
+                              shape.inputs);
+      })[0]);
+    }
+    stream.giveBack(k, slot);
+    return next;
+  });
+  stream.setTaken(k, k.add(taken, runs));
+  for (int64_t i = 0; i < way.panelsOfWarp(); ++i)
+    write(sums[i], k.c(0), k.add(panel, i * kWarps), part, active);
+  if (shape.parts() == 1)
+    return;
+  k.sync();
+  addParts(k.c(0));
+}
+
 } // namespace
+
+func::FuncOp KernelLibrary::streamedMatmul(step::WeightOp weight, step::Act act) {
+  const StreamedProduct way(weight);
+  Shape shape{way.format, act == step::Act::I8 ? act : step::Act::F32, way.panels, way.inputs, 1};
+  std::string name =
+      ("matmul_" + stringifyFormat(shape.format) + (shape.act == step::Act::I8 ? "_i8_" : "_f32_") +
+       Twine(shape.panels * kPanelRows) + "x" + Twine(shape.inputs) + "_streamed")
+          .str();
+  return defined(name, "pp", [&](BlockBuilder &k, ValueRange a) {
+    Product product{k, shape, a[0], k.c(0), Value(), a[1], k.c(0), k.c(1)};
+    product.emitStreamed(*stream, way);
+  });
+}
 
 func::FuncOp KernelLibrary::matmul(step::Format format, step::Act act, int64_t panels, int64_t inputs,
                                    bool single) {
@@ -136,6 +195,12 @@ void emitOp(PhaseEmitter &e, step::MatmulOp op) {
     return emitTensorMatmul(e, op);
   View to = e.view(op.getDst()), act = e.view(op.getAct());
   WeightView w = e.weight(op.getWeight());
+  if (e.library.stream && e.library.stream->streams(op)) {
+    Value row = e.row ? e.row : k.c(0);
+    func::CallOp::create(k.builder(), k.location(), e.library.streamedMatmul(w.op, op.getFormat()),
+                         ValueRange{e.rowOf(act, row), e.rowOf(to, row)});
+    return;
+  }
   Value panels = k.at(w.base, k.mul(e.column, taskBytes(w.op)));
   Value first = e.row ? e.row : k.c(0);
   callMatmul(e, w.op, op.getFormat(), e.rowOf(act, first), act.ld, panels, e.rowOf(to, first), to.ld,

@@ -10,6 +10,7 @@
 #include "codegen/kernel/PanelReader.h"
 #include "dialect/step/Verify.h"
 
+#include <algorithm>
 #include <array>
 
 using namespace mlir;
@@ -18,9 +19,9 @@ namespace gemmac::cuda {
 
 namespace {
 
-constexpr int64_t kGroupsAtOnce = 4; ///< groups of 32 rows whose sums a warp keeps in registers
-constexpr int64_t kFragmentK = 32;   ///< inputs that a lane's 8 are of: two products of 16
-constexpr int64_t kColumns = 8;      ///< of a product
+constexpr int64_t kMostGroups = 4; ///< of 32 rows, whose sums a warp keeps in registers
+constexpr int64_t kFragmentK = 32; ///< inputs that a lane's 8 are of: two products of 16
+constexpr int64_t kColumns = 8;    ///< of a product
 
 /// What a lane has of 32 inputs: four pairs of bf16.
 using Fragment = std::array<Value, 4>;
@@ -102,7 +103,9 @@ public:
   TensorProduct(PhaseEmitter &e, step::MatmulOp op)
       : e(e), k(e.k), to(e.view(op.getDst())), act(e.view(op.getAct()).base),
         weight(e.weight(op.getWeight())), bufferRows(step::rowsOf(op.getAct())),
-        inputs(paddedK(weight.op.getK())), fragments(k, weight.op.getFormat()) {}
+        inputs(paddedK(weight.op.getK())),
+        groupsAtOnce(std::clamp<int64_t>(weight.op.getTile() / kPanelRows, 1, kMostGroups)),
+        fragments(k, weight.op.getFormat()) {}
 
   void emit();
 
@@ -113,6 +116,7 @@ private:
   Value act;
   WeightView weight;
   int64_t bufferRows, inputs;
+  int64_t groupsAtOnce; ///< of a warp: with few panels, more warps share one
   WeightFragments fragments;
   Value groups; ///< of 32 live rows
 
@@ -140,7 +144,7 @@ SmallVector<Value> TensorProduct::step(Value base, Value superblock, Value first
   for (int64_t half = 0; half < 2; ++half) {
     Value column = k.div(k.lane(), 4);
     Fragment w[2] = {fragments.of(there, half, column), fragments.of(there, half, k.add(column, kColumns))};
-    for (int64_t g = 0; g < kGroupsAtOnce; ++g)
+    for (int64_t g = 0; g < groupsAtOnce; ++g)
       for (int64_t m = 0; m < 2; ++m) {
         Value group = groupAt(first, g);
         Fragment upper = activations(superblock, half, group, 16 * m),
@@ -162,7 +166,7 @@ SmallVector<Value> TensorProduct::step(Value base, Value superblock, Value first
 
 /// Sum i of a lane is row lane / 4 (+ 8), column 2 (lane % 4) (+ 1).
 void TensorProduct::store(Value panel, Value first, ValueRange sums) {
-  for (int64_t g = 0; g < kGroupsAtOnce; ++g)
+  for (int64_t g = 0; g < groupsAtOnce; ++g)
     k.ifThen(k.lt(k.add(first, g), groups), [&] {
       for (int64_t m = 0; m < 2; ++m)
         for (int64_t n = 0; n < 2; ++n)
@@ -180,7 +184,7 @@ void TensorProduct::multiply(Value panel, Value first) {
   const step::Format format = weight.op.getFormat();
   Value task = k.at(weight.base, k.mul(e.column, taskBytes(weight.op)));
   Value base = k.at(task, k.mul(panel, panelBytes(format, weight.op.getK())));
-  SmallVector<Value> sums(kGroupsAtOnce * 2 * 2 * 4, k.cf(k.f32(), 0));
+  SmallVector<Value> sums(groupsAtOnce * 2 * 2 * 4, k.cf(k.f32(), 0));
   sums = k.loop(k.c(0), k.c(inputs / kSuperblockK), 1, sums,
                 [&](Value superblock, ValueRange now) { return step(base, superblock, first, now); });
   store(panel, first, sums);
@@ -189,9 +193,9 @@ void TensorProduct::multiply(Value panel, Value first) {
 void TensorProduct::emit() {
   const int64_t panels = weight.op.getTile() / kPanelRows;
   groups = k.div(k.add(e.liveRows, kTileRowGroup - 1), kTileRowGroup);
-  Value parts = k.div(k.add(groups, kGroupsAtOnce - 1), kGroupsAtOnce);
+  Value parts = k.div(k.add(groups, groupsAtOnce - 1), groupsAtOnce);
   k.forWarps(k.mul(parts, panels),
-             [&](Value item) { multiply(k.rem(item, panels), k.mul(k.div(item, panels), kGroupsAtOnce)); });
+             [&](Value item) { multiply(k.rem(item, panels), k.mul(k.div(item, panels), groupsAtOnce)); });
 }
 
 } // namespace

@@ -37,7 +37,7 @@ constexpr unsigned kAmpere = CpAsync | MmaBf16, kAda = kAmpere | MmaFp8, kHopper
 /// 1 KiB less than a multiprocessor lends to all its blocks). Rates: of A100 80 GB SXM, RTX 4090, H100 SXM,
 /// B200 and RTX 5090.
 constexpr Row kRows[] = {
-    {"sm_80", "A100", "11.0", 80, 70, false, kAmpere, 163, 108, 2.039e12, 312e12},
+    {"sm_80", "A100", "11.1", 80, 71, false, kAmpere, 163, 108, 2.039e12, 312e12},
     {"sm_89", "RTX 4090, L4, L40S", "11.8", 89, 78, false, kAda, 99, 128, 1.008e12, 165e12},
     {"sm_90a", "H100, H200", "12.0", 90, 80, true, kHopper | Wgmma, 227, 132, 3.352e12, 989e12},
     {"sm_100a", "B200", "12.8", 100, 86, true, kHopper | Tcgen05 | Nvfp4, 227, 148, 8e12, 2250e12},

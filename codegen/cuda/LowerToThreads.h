@@ -14,8 +14,8 @@ namespace gemmac {
 std::string gpuModulesHash(mlir::ModuleOp module);
 
 /// Replaces each gpu.module @gm_<entry> of `module` by a function gm_entry_<entry>(GmStep *), which runs its
-/// kernel with `shared` bytes of shared memory. Fails, with a diagnostic, on an operation that has no
-/// definition here.
+/// one kernel with `shared` bytes of shared memory. Fails, with a diagnostic, on whatever has no definition
+/// here: an instruction, a scope, a dimension but x, ..
 mlir::LogicalResult lowerToThreads(mlir::ModuleOp module, int64_t shared);
 
 } // namespace gemmac

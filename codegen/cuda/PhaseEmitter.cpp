@@ -1,6 +1,7 @@
 // Rows and columns of a task spread over a block, and the dispatch of a phase's ops to their emitters.
 #include "codegen/cuda/PhaseEmitter.h"
 
+#include "codegen/cuda/AttentionParts.h"
 #include "dialect/step/Layout.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -48,6 +49,8 @@ int64_t privateBytes(step::PhaseOp phase) {
 
 int64_t roomBytes(step::PhaseOp phase) {
   int64_t bytes = 0;
+  if (step::AttentionOp op = partedAttention(phase))
+    return partsRoomBytes(op);
   phase->walk([&](step::AttentionOp op) { bytes = std::max(bytes, scoreBytes(op)); });
   return bytes;
 }
@@ -126,11 +129,11 @@ LogicalResult PhaseEmitter::emitOp(Operation &op) {
             step::SoftcapOp, step::PublishOp, step::TakeRowOp, step::NormOp, step::SoftmaxOp,
             step::RopeTableOp, step::RopeOp, step::CacheWriteOp, step::AttentionOp, step::QkOp, step::PvOp,
             step::EmbedOp, step::TopKOp, step::CombineOp, step::ExpertMatmulOp, step::PackOp,
-            step::PackTileOp, step::MatmulOp>([&](auto o) {
+            step::PackTileOp, step::MatmulOp, step::SelectTopOp>([&](auto o) {
         cuda::emitOp(*this, o);
         return success();
       })
-      .Default([](Operation *o) { return o->emitOpError("the CUDA emitter has no code for this op yet"); });
+      .Default([](Operation *o) { return o->emitOpError("has no code for GPUs"); });
 }
 
 } // namespace gemmac::cuda

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "codegen/cuda/BlockBuilder.h"
+#include "codegen/cuda/WeightStream.h"
 #include "codegen/kernel/PhaseScope.h"
 #include "dialect/step/Step.h"
 
@@ -23,13 +24,20 @@ namespace gemmac::cuda {
 /// Functions and tables shared by the phases of a gpu.module, made when first asked for.
 class KernelLibrary {
 public:
-  explicit KernelLibrary(mlir::gpu::GPUModuleOp module) : module(module) {}
+  /// `stream`: of the entry's weights, or null.
+  KernelLibrary(mlir::gpu::GPUModuleOp module, const WeightStream *stream) : stream(stream), module(module) {}
+
+  const WeightStream *stream;
 
   /// Rows x 16 panels product of `inputs` inputs by a block: (act, act row bytes, weights, dst, dst row
   /// bytes, rows). `act` is F32 for bf16 activations too: they are f32 in memory. `single`: of one row.
   mlir::func::FuncOp matmul(step::Format format, step::Act act, int64_t panels, int64_t inputs, bool single);
+  /// The same of one row, with weights from the stream: (act, dst).
+  mlir::func::FuncOp streamedMatmul(step::WeightOp weight, step::Act act);
   /// (GmStep, offset of a line of counters): returns when all blocks have come.
   mlir::func::FuncOp gridBarrier();
+  /// (GmStep, line of counters): the same where blocks meet more than once in a phase.
+  mlir::func::FuncOp gridMeeting();
   /// A constant table of f32; returns its symbol.
   std::string table(llvm::ArrayRef<float> values);
 
@@ -108,13 +116,22 @@ void emitOp(PhaseEmitter &e, step::CacheWriteOp op);
 void emitOp(PhaseEmitter &e, step::AttentionOp op);
 void emitOp(PhaseEmitter &e, step::QkOp op);
 void emitOp(PhaseEmitter &e, step::PvOp op);
-/// Bytes of scores that a task of `op` keeps.
+/// Bytes of scores that a task of `op` keeps, where it is not done in parts (AttentionParts.h).
 int64_t scoreBytes(step::AttentionOp op);
 // EmitEmbed.cpp
 void emitOp(PhaseEmitter &e, step::EmbedOp op);
 // EmitMoe.cpp
 void emitOp(PhaseEmitter &e, step::TopKOp op);
 void emitOp(PhaseEmitter &e, step::CombineOp op);
+// EmitTop.cpp
+void emitOp(PhaseEmitter &e, step::SelectTopOp op);
+/// Behind the phase's tasks, by all blocks.
+void emitSelection(PhaseEmitter &e, step::SelectTopOp op);
+/// The selection of `phase`, or null.
+step::SelectTopOp selectTopOf(step::PhaseOp phase);
+/// Bytes behind the arena that selections share, and where they begin.
+int64_t topBytes(step::ProgramOp program);
+int64_t topAt(step::ProgramOp program);
 // EmitPack.cpp
 void emitOp(PhaseEmitter &e, step::PackOp op);
 void emitOp(PhaseEmitter &e, step::PackTileOp op);

@@ -2,6 +2,7 @@
 // StepToCuda.h.
 #include "codegen/cuda/StepToCuda.h"
 
+#include "codegen/cuda/AttentionParts.h"
 #include "codegen/cuda/PhaseEmitter.h"
 #include "dialect/step/Layout.h"
 
@@ -13,7 +14,7 @@ namespace gemmac {
 
 namespace cuda {
 
-static_assert(kThreads == kCudaThreads);
+static_assert(kThreads + kWarp == kCudaThreads);
 
 func::FuncOp KernelLibrary::declare(StringRef name, TypeRange arguments) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
@@ -55,28 +56,48 @@ func::FuncOp KernelLibrary::defined(StringRef name, StringRef arguments,
   return made;
 }
 
+/// Thread 0 waits until `count` blocks have come to the line.
+static void awaitBlocks(BlockBuilder &k, Value line, Value count) {
+  OpBuilder &b = k.builder();
+  auto wait = scf::WhileOp::create(b, k.location(), TypeRange{}, ValueRange{});
+  OpBuilder::InsertionGuard guard(b);
+  b.createBlock(&wait.getBefore());
+  Value come = LLVM::LoadOp::create(b, k.location(), k.i64(), line, /*alignment=*/8, /*isVolatile=*/false,
+                                    /*isNonTemporal=*/false, /*isInvariant=*/false,
+                                    /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire, "device");
+  scf::ConditionOp::create(b, k.location(), k.lt(come, count), ValueRange{});
+  b.createBlock(&wait.getAfter());
+  LLVM::CallIntrinsicOp::create(b, k.location(), b.getStringAttr("llvm.nvvm.nanosleep"),
+                                ValueRange{k.cint(k.i32(), 20)});
+  scf::YieldOp::create(b, k.location());
+}
+
 // What a block wrote is released by thread 0, which all of its threads have met before, and acquired
 // likewise.
 func::FuncOp KernelLibrary::gridBarrier() {
-  return defined("grid_barrier", "pi", [](BlockBuilder &k, ValueRange a) {
-    OpBuilder &b = k.builder();
+  return defined(kGridBarrier, "pi", [](BlockBuilder &k, ValueRange a) {
     Value line = k.at(k.load(k.ptr(), k.at(a[0], Counters)), a[1]);
     Value blocks = k.blocks();
     k.sync();
     k.once([&] {
-      LLVM::AtomicRMWOp::create(b, k.location(), LLVM::AtomicBinOp::add, line, k.c(1),
+      LLVM::AtomicRMWOp::create(k.builder(), k.location(), LLVM::AtomicBinOp::add, line, k.c(1),
                                 LLVM::AtomicOrdering::release, "device");
-      auto wait = scf::WhileOp::create(b, k.location(), TypeRange{}, ValueRange{});
-      OpBuilder::InsertionGuard guard(b);
-      b.createBlock(&wait.getBefore());
-      Value come = LLVM::LoadOp::create(b, k.location(), k.i64(), line, /*alignment=*/8, /*isVolatile=*/false,
-                                        /*isNonTemporal=*/false, /*isInvariant=*/false,
-                                        /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire, "device");
-      scf::ConditionOp::create(b, k.location(), k.lt(come, blocks), ValueRange{});
-      b.createBlock(&wait.getAfter());
-      LLVM::CallIntrinsicOp::create(b, k.location(), b.getStringAttr("llvm.nvvm.nanosleep"),
-                                    ValueRange{k.cint(k.i32(), 20)});
-      scf::YieldOp::create(b, k.location());
+      awaitBlocks(k, line, blocks);
+    });
+    k.sync();
+  });
+}
+
+// Blocks come to a meeting only when all have left the one before: how many have come tells which it is.
+func::FuncOp KernelLibrary::gridMeeting() {
+  return defined("grid_meeting", "pp", [](BlockBuilder &k, ValueRange a) {
+    OpBuilder &b = k.builder();
+    Value blocks = k.blocks(), line = a[1];
+    k.sync();
+    k.once([&] {
+      Value before = LLVM::AtomicRMWOp::create(b, k.location(), LLVM::AtomicBinOp::add, line, k.c(1),
+                                               LLVM::AtomicOrdering::release, "device");
+      awaitBlocks(k, line, k.mul(k.add(k.div(before, blocks), 1), blocks));
     });
     k.sync();
   });
@@ -93,40 +114,44 @@ namespace {
 /// Emits one entry as a gpu.module.
 class EntryEmitter {
 public:
-  EntryEmitter(step::ProgramOp program, const SymbolTable &symbols, gpu::GPUModuleOp module)
-      : program(program), symbols(symbols), module(module), library(module) {}
+  EntryEmitter(step::ProgramOp program, const SymbolTable &symbols, gpu::GPUModuleOp module,
+               const WeightStream *stream)
+      : program(program), symbols(symbols), module(module), stream(stream), library(module, stream) {}
   LogicalResult emit(step::EntryOp entry);
 
 private:
   step::ProgramOp program;
   const SymbolTable &symbols;
   gpu::GPUModuleOp module;
+  const WeightStream *stream; ///< or null
   KernelLibrary library;
   llvm::StringMap<func::FuncOp> phases; ///< by PhaseKey::text
   llvm::StringMap<unsigned> names;
 
   FailureOr<func::FuncOp> phaseFunction(step::PhaseOp phase, const PhaseKey &key);
-  LogicalResult emitTasks(PhaseEmitter &e);
+  LogicalResult emitTasks(PhaseEmitter &e, Value dealt);
+  LogicalResult emitPhases(BlockBuilder &k, step::EntryOp entry, Value gmStep);
+  func::FuncOp loader();
 };
 
-/// if (block < tasks) { prologue; for (t = block; t < tasks; t += blocks) body(t); }
-LogicalResult EntryEmitter::emitTasks(PhaseEmitter &e) {
+/// if (first < tasks) { prologue; for (t = first; t < tasks; t += blocks) body(t); }
+LogicalResult EntryEmitter::emitTasks(PhaseEmitter &e, Value dealt) {
   BlockBuilder &k = e.k;
   OpBuilder &b = k.builder();
   const int64_t columns = e.phase.getCols();
   const bool byRow = e.phase.getByRow();
   Value tasks = byRow ? k.mul(e.liveRows, columns) : k.c(columns);
-  Value block = k.block(), blocks = k.blocks();
+  Value first = firstTaskOf(k, dealt), blocks = k.blocks();
   LogicalResult result = success();
-  k.ifThen(k.lt(block, tasks), [&] {
+  k.ifThen(k.lt(first, tasks), [&] {
     if (!e.phase.getPrologue().empty()) {
       e.inPrologue = true;
       e.column = k.c(0);
-      e.firstTask = k.eq(block, k.c(0));
+      e.firstTask = k.eq(first, k.c(0));
       result = e.emitBlock(e.phase.getPrologue().front());
       e.inPrologue = false;
     }
-    auto loop = scf::ForOp::create(b, k.location(), block, tasks, blocks);
+    auto loop = scf::ForOp::create(b, k.location(), first, tasks, blocks);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(loop.getBody()->getTerminator());
     Value task = loop.getInductionVar();
@@ -135,10 +160,13 @@ LogicalResult EntryEmitter::emitTasks(PhaseEmitter &e) {
     if (succeeded(result))
       result = e.emitBlock(e.phase.getBody().front());
   });
+  if (step::SelectTopOp top = selectTopOf(e.phase))
+    emitSelection(e, top);
   return result;
 }
 
-/// A function of GmStep and of the offsets of what the phase names. Constants cost a kernel that calls
+/// A function of GmStep, of the offset of the phase's line of counters, of how many tasks have been dealt
+/// before, and of the offsets of what the phase names. Constants cost a kernel that calls
 /// hundreds of phases no registers between the calls; addresses did.
 FailureOr<func::FuncOp> EntryEmitter::phaseFunction(step::PhaseOp phase, const PhaseKey &key) {
   func::FuncOp &function = phases[key.text];
@@ -147,7 +175,7 @@ FailureOr<func::FuncOp> EntryEmitter::phaseFunction(step::PhaseOp phase, const P
   OpBuilder builder(program->getContext());
   Type pointer = LLVM::LLVMPointerType::get(program->getContext());
   SmallVector<Place> places = phasePlaces(key, symbols);
-  SmallVector<Type> types{pointer};
+  SmallVector<Type> types{pointer, builder.getI64Type(), builder.getI64Type()};
   types.append(places.size(), builder.getI64Type());
   function = library.declare(phaseFunctionName(phase.getName(), names), types);
   builder.setInsertionPointToStart(function.addEntryBlock());
@@ -157,16 +185,18 @@ FailureOr<func::FuncOp> EntryEmitter::phaseFunction(step::PhaseOp phase, const P
   const bool last = phase.getRows() == step::Rows::Last;
   Value privateBase =
       privateBytes(phase) <= kMostPrivate ? k.shared(kSharedFixed) : blockScratch(k, scope.gmStep, program);
-  // Bound as phaseParameters() has them; blocks meet in the kernel, not here.
-  SmallVector<Value> arguments{scope.gmStep, scope.counters, last ? k.c(1) : scope.rows,
-                               last ? k.add(scope.rows, -1) : k.c(0)};
-  for (auto [place, offset] : llvm::zip(places, function.getArguments().drop_front()))
+  // Bound as phaseParameters() has them.
+  SmallVector<Value> arguments{scope.gmStep, k.at(scope.counters, function.getArgument(1)),
+                               last ? k.c(1) : scope.rows, last ? k.add(scope.rows, -1) : k.c(0)};
+  for (auto [place, offset] : llvm::zip(places, function.getArguments().drop_front(3)))
     arguments.push_back(k.at(place.part == Place::Arena     ? scope.arena
                              : place.part == Place::Weights ? scope.weights
                                                             : privateBase,
                              offset));
   e.bind(arguments, key, symbols);
-  if (failed(emitTasks(e)))
+  if (step::AttentionOp attention = partedAttention(phase))
+    emitAttentionParts(e, attention);
+  else if (failed(emitTasks(e, function.getArgument(2))))
     return failure();
   func::ReturnOp::create(builder, phase.getLoc());
   return function;
@@ -181,6 +211,46 @@ std::string howOf(step::PhaseOp phase) {
   return roomBytes(phase) > 0 ? how + "room behind " + std::to_string(mine) + " " : how;
 }
 
+LogicalResult EntryEmitter::emitPhases(BlockBuilder &k, step::EntryOp entry, Value gmStep) {
+  int64_t index = 0;
+  step::PhaseOp last;
+  for (Operation &op : entry.getBody().front()) {
+    if (auto phase = dyn_cast<step::PhaseOp>(op)) {
+      PhaseKey key = phaseKey(phase, symbols, howOf(phase));
+      FailureOr<func::FuncOp> target = phaseFunction(phase, key);
+      if (failed(target))
+        return failure();
+      SmallVector<Value> arguments{gmStep, k.c(index * 64), k.c(stream ? stream->dealtBefore(phase) : 0)};
+      for (const Place &place : phasePlaces(key, symbols))
+        arguments.push_back(k.c(place.offset));
+      func::CallOp::create(k.builder(), op.getLoc(), *target, arguments);
+      last = phase;
+      ++index;
+    } else if (isa<step::BarrierOp>(op)) {
+      Value offset = k.c((index - 1) * 64);
+      if (last && selectTopOf(last)) { // whose blocks have met there before
+        Value counters = k.load(k.ptr(), k.at(gmStep, Counters));
+        func::CallOp::create(k.builder(), op.getLoc(), library.gridMeeting(),
+                             ValueRange{gmStep, k.at(counters, offset)});
+        continue;
+      }
+      func::CallOp::create(k.builder(), op.getLoc(), library.gridBarrier(), ValueRange{gmStep, offset});
+    }
+  }
+  return success();
+}
+
+func::FuncOp EntryEmitter::loader() {
+  OpBuilder builder(program->getContext());
+  func::FuncOp function =
+      library.declare("load_weights", {Type(LLVM::LLVMPointerType::get(program->getContext()))});
+  builder.setInsertionPointToStart(function.addEntryBlock());
+  BlockBuilder k(builder, program->getLoc());
+  stream->emitLoader(k, function.getArgument(0), module);
+  func::ReturnOp::create(builder, program->getLoc());
+  return function;
+}
+
 LogicalResult EntryEmitter::emit(step::EntryOp entry) {
   MLIRContext *context = program->getContext();
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
@@ -191,51 +261,57 @@ LogicalResult EntryEmitter::emit(step::EntryOp entry) {
   auto kernel = gpu::GPUFuncOp::create(builder, entry.getLoc(), module.getName(),
                                        builder.getFunctionType({pointer}, {}));
   kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), builder.getUnitAttr());
-  kernel->setAttr("nvvm.maxntid", builder.getDenseI32ArrayAttr({static_cast<int32_t>(kThreads)}));
+  kernel->setAttr("nvvm.maxntid", builder.getDenseI32ArrayAttr({static_cast<int32_t>(kCudaThreads)}));
   // One block on a multiprocessor: more registers for each thread are worth more than a second block.
   kernel->setAttr("nvvm.minctasm", builder.getI32IntegerAttr(1));
   builder.setInsertionPointToStart(&kernel.getBody().front());
   BlockBuilder k(builder, entry.getLoc());
   Value gmStep = kernel.getArgument(0);
-  int64_t index = 0;
-  for (Operation &op : entry.getBody().front()) {
-    if (auto phase = dyn_cast<step::PhaseOp>(op)) {
-      PhaseKey key = phaseKey(phase, symbols, howOf(phase));
-      FailureOr<func::FuncOp> target = phaseFunction(phase, key);
-      if (failed(target))
-        return failure();
-      SmallVector<Value> arguments{gmStep};
-      for (const Place &place : phasePlaces(key, symbols))
-        arguments.push_back(k.c(place.offset));
-      func::CallOp::create(builder, op.getLoc(), *target, arguments);
-      ++index;
-    } else if (isa<step::BarrierOp>(op)) {
-      func::CallOp::create(builder, op.getLoc(), library.gridBarrier(),
-                           ValueRange{gmStep, k.c((index - 1) * 64)});
-    }
+  if (stream) {
+    kernel->setAttr(kStreamAt, builder.getI64IntegerAttr(stream->sharedAt()));
+    stream->begin(k);
   }
+  LogicalResult result = success();
+  k.ifElse(
+      k.lt(k.thread(), k.c(kThreads)), [&] { result = emitPhases(k, entry, gmStep); },
+      [&] {
+        if (stream)
+          func::CallOp::create(builder, entry.getLoc(), loader(), ValueRange{gmStep});
+      });
   gpu::ReturnOp::create(builder, entry.getLoc());
-  return success();
+  return result;
+}
+
+/// Shared memory of a block besides the stream's.
+int64_t baseBytes(step::EntryOp entry) {
+  int64_t most = 0;
+  for (auto phase : entry.getBody().getOps<step::PhaseOp>()) {
+    const int64_t room = roomBytes(phase), mine = privateBytes(phase);
+    most = std::max(most, (room <= kMostRoom ? room : 0) + (mine <= kMostPrivate ? mine : 0));
+  }
+  return kSharedFixed + roundUp(most, kAlign);
 }
 
 } // namespace
 } // namespace cuda
 
-LogicalResult emitCuda(step::ProgramOp program, ModuleOp dst) {
+LogicalResult emitCuda(step::ProgramOp program, ModuleOp dst, const GpuTarget &target) {
   if (failed(kernel::checkPlanned(program, "the CUDA emitter")))
     return failure();
   SymbolTable symbols(program);
   OpBuilder builder = OpBuilder::atBlockEnd(dst.getBody());
   for (auto entry : program.getBody().getOps<step::EntryOp>()) {
     auto module = gpu::GPUModuleOp::create(builder, entry.getLoc(), ("gm_" + entry.getSymName()).str());
-    if (failed(cuda::EntryEmitter(program, symbols, module).emit(entry)))
+    auto stream = cuda::WeightStream::plan(entry, symbols, target, cuda::baseBytes(entry));
+    if (failed(cuda::EntryEmitter(program, symbols, module, stream ? &*stream : nullptr).emit(entry)))
       return failure();
   }
   return success();
 }
 
 int64_t cudaArenaBytes(step::ProgramOp program) {
-  return roundUp(program.getArenaBytes().value_or(0), kAlign);
+  return roundUp(program.getArenaBytes().value_or(0), kAlign) + cuda::partsBytes(program) +
+         cuda::topBytes(program);
 }
 
 int64_t cudaScratchBytes(step::ProgramOp program) {
@@ -247,13 +323,15 @@ int64_t cudaScratchBytes(step::ProgramOp program) {
   return roundUp(program.getScratchBytes().value_or(0), kAlign) + roundUp(room, kAlign);
 }
 
-int64_t cudaSharedBytes(step::ProgramOp program) {
+int64_t cudaSharedBytes(step::ProgramOp program, const GpuTarget &target) {
+  SymbolTable symbols(program);
   int64_t most = 0;
-  program.walk([&](step::PhaseOp phase) {
-    const int64_t room = cuda::roomBytes(phase), mine = cuda::privateBytes(phase);
-    most = std::max(most, (room <= cuda::kMostRoom ? room : 0) + (mine <= cuda::kMostPrivate ? mine : 0));
-  });
-  return cuda::kSharedFixed + roundUp(most, kAlign);
+  for (auto entry : program.getBody().getOps<step::EntryOp>()) {
+    const int64_t base = cuda::baseBytes(entry);
+    auto stream = cuda::WeightStream::plan(entry, symbols, target, base);
+    most = std::max(most, stream ? stream->sharedBytes() : base);
+  }
+  return most;
 }
 
 } // namespace gemmac

@@ -40,11 +40,11 @@ struct StepOptions {
     chunk = experts ? 512 : matrixUnit ? 256 : 128;
   }
 
-  /// For GPUs: tensor cores read the same tiles. All logits are written, from which the runtime selects.
+  /// For GPUs: tensor cores read the same tiles, and there are some hundred workers.
   void chooseForGpu() {
+    tasks = headTasks = 128;
     tiles = true;
     chunk = 256;
-    candidates = 0;
   }
 };
 

@@ -115,7 +115,7 @@ void CudaExecutor::run(const Entry &entry, int64_t rows) {
   const Kernel &kernel = program_.kernel(entry);
   const auto blocks = static_cast<unsigned>(kernel.blocks);
   const auto threads = static_cast<unsigned>(program_.manifest().gpu.threads);
-  const auto shared = static_cast<unsigned>(program_.manifest().gpu.sharedBytes);
+  const auto shared = static_cast<unsigned>(program_.manifest().gpu.sharedBytes.at(kernel.image->arch));
   step_->rows = rows;
   step_->workers = kernel.blocks;
   note();

@@ -50,7 +50,7 @@ void CudaProgram::load(const Entry &entry) {
 
 void CudaProgram::findBlocks(Kernel &kernel) const {
   const Driver &driver = gpu_.driver;
-  const uint64_t shared = manifest_.gpu.sharedBytes;
+  const uint64_t shared = manifest_.gpu.sharedBytes.at(kernel.image->arch);
   if (shared > gpu_.sharedBytes)
     throw Failure(kLacking, cat("a block of '", kernel.entry->name, "' needs ", shared,
                                 " bytes of shared memory, and this GPU (", gpu_.text(), ") gives a block ",

@@ -1,71 +1,107 @@
-// See Block.h. Fibers begin with makecontext() and are switched by _setjmp() and _longjmp(), which unlike
-// swapcontext() make no system calls.
-#undef _FORTIFY_SOURCE // its longjmp() allows no other stacks
+// See Block.h.
 #include "runtime/emulate/Block.h"
 
+#include "runtime/emulate/Context.h"
+#include "runtime/emulate/GuardedMemory.h"
+
 #include <sched.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <ucontext.h>
 
+#include <algorithm>
 #include <bit>
+#include <deque>
+#include <string>
 #include <vector>
 
+namespace gemmac::rt::emulate {
 namespace {
 
-constexpr int64_t kWarp = 32, kStackBytes = 128 << 10;
+constexpr size_t kWarp = 32, kStackBytes = 128 << 10;
 
-[[noreturn]] void defect(const char *what) {
-  fprintf(stderr, "error: emulated block: %s\n", what);
+[[noreturn]] void defect(const GmStep *step, const char *what, const char *place = "") {
+  fprintf(stderr, "error: emulated block %lld: %s%s\n", static_cast<long long>(step->worker), what, place);
   abort();
 }
 
-enum class Wait : uint8_t { None, Warp, Block, Done };
+/// What a fiber waits for: its warp, a barrier, an mbarrier. None: it may run.
+enum class Wait : uint8_t { None, Warp, Block, Slot, Done };
 
 struct Fiber {
-  jmp_buf where;
-  bool begun = false;
+  Context context;
   Wait wait = Wait::None;
+  const char *place = "";                 ///< where it waits
+  int64_t threads = 0;                    ///< of the barrier; 0: all
+  bool meets = false;                     ///< the warp only meets
   uint32_t *operands = nullptr;           ///< of a matrix product; null: a shuffle
   int32_t given = 0, taken = 0, mask = 0; ///< of a shuffle
 };
 
+/// In 8 bytes of shared memory.
+struct MBarrier {
+  uint16_t arrivals, pending;
+  int32_t bytes : 31;
+  uint32_t phase : 1;
+};
+static_assert(sizeof(MBarrier) == 8);
+
+/// A copy that is under way, or the arrival behind some.
+struct Copy {
+  char *to;
+  const char *from;
+  int32_t bytes;     ///< 0: an arrival
+  MBarrier *barrier; ///< null: nobody counts
+};
+
+/// Kept from step to step: making the guard pages takes longer than a small step.
+struct Memory {
+  GuardedMemory stacks, shared;
+};
+
+thread_local Memory memory;
+
+/// splitmix64.
+uint64_t mixed(uint64_t x) {
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
 class Block {
 public:
-  Block(void (*kernel)(const GmStep *), const GmStep *step, int64_t threads, int64_t shared)
-      : kernel(kernel), step(step), fibers(threads), sharedMemory(shared + 127, '\xff') {
-    stacks = static_cast<char *>(mmap(nullptr, threads * kStackBytes, PROT_READ | PROT_WRITE,
-                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-    if (stacks == MAP_FAILED)
-      defect("no memory for the stacks of its threads");
-    auto at = reinterpret_cast<uintptr_t>(sharedMemory.data());
-    sharedAt = sharedMemory.data() + (128 - at % 128) % 128;
-  }
-  Block(const Block &) = delete;
-  ~Block() { munmap(stacks, fibers.size() * kStackBytes); }
+  Block(void (*kernel)(const GmStep *), const GmStep *step, size_t threads, size_t bytes, size_t ofPhases);
 
   void run();
-  void suspend(Wait wait);
+  void suspend(Wait wait, const char *place);
+  Fiber &running() { return fibers[now]; }
+  Fiber *warpOfRunning() { return &fibers[now / kWarp * kWarp]; }
 
   void (*kernel)(const GmStep *);
   const GmStep *step;
-  std::vector<Fiber> fibers;
-  size_t now = 0; ///< the fiber that runs
-  char *sharedAt;
+  size_t now = 0;       ///< the fiber that runs
+  bool forgets = false; ///< at the barrier where threads will wait
+  char *shared;
+  std::deque<Copy> copies; ///< in the order in which they were begun
+  uint64_t passed = 0;     ///< waits for mbarriers that have ended
+
+  void arrive(MBarrier &barrier, int32_t arrivals, int32_t bytes);
 
 private:
-  /// Every second block runs its threads in the opposite order: where a barrier is missing, blocks differ.
-  const bool backwards = step->worker % 2 != 0;
-  std::vector<char> sharedMemory;
-  char *stacks;
-  jmp_buf scheduler;
-  ucontext_t back, start;
+  std::vector<Fiber> fibers;
+  size_t sharedBytes, phaseBytes;
+  uint64_t random; ///< of the last round
+  Context scheduler;
 
+  bool drawBackwards() { return (random = mixed(random)) & 1; }
+  void forget(size_t bytes) { memset(shared, 0xff, bytes); }
   void resume(size_t fiber);
+  bool runWarps();
   void runWarp(size_t first);
+  bool passBarrier();
+  bool finishCopy();
+  void requireTogether(size_t first, size_t count);
   void together(size_t first);
   void shuffle(size_t first);
   void multiply(size_t first);
@@ -74,32 +110,38 @@ private:
 
 thread_local Block *current = nullptr;
 
+Block::Block(void (*kernel)(const GmStep *), const GmStep *step, size_t threads, size_t bytes,
+             size_t ofPhases)
+    : kernel(kernel), step(step), fibers(threads), sharedBytes((bytes + 127) / 128 * 128),
+      phaseBytes(ofPhases) {
+  if (!memory.stacks.become(threads, kStackBytes) || !memory.shared.become(1, sharedBytes))
+    defect(step, "no memory for its shared memory and the stacks of its threads");
+  shared = memory.shared.piece(0);
+  forget(sharedBytes);
+  for (size_t i = 0; i < threads; ++i)
+    fibers[i].context.set(memory.stacks.piece(i), kStackBytes, &Block::begin);
+  const int64_t position = step->positions ? step->positions[0] : 0;
+  random = mixed(mixed(static_cast<uint64_t>(step->worker)) ^ static_cast<uint64_t>(step->workers) << 32 ^
+                 static_cast<uint64_t>(position));
+}
+
 void Block::begin() {
   Block &block = *current;
   block.kernel(block.step);
-  block.suspend(Wait::Done);
+  releaseAll(&block);
+  block.suspend(Wait::Done, "");
 }
 
 void Block::resume(size_t fiber) {
   now = fiber;
   fibers[fiber].wait = Wait::None;
-  if (_setjmp(scheduler))
-    return;
-  if (fibers[fiber].begun)
-    _longjmp(fibers[fiber].where, 1);
-  fibers[fiber].begun = true;
-  getcontext(&start);
-  start.uc_stack.ss_sp = stacks + fiber * kStackBytes;
-  start.uc_stack.ss_size = kStackBytes;
-  start.uc_link = nullptr;
-  makecontext(&start, &Block::begin, 0);
-  setcontext(&start);
+  scheduler.switchTo(fibers[fiber].context);
 }
 
-void Block::suspend(Wait wait) {
+void Block::suspend(Wait wait, const char *place) {
   fibers[now].wait = wait;
-  if (!_setjmp(fibers[now].where))
-    _longjmp(scheduler, 1);
+  fibers[now].place = place;
+  fibers[now].context.switchTo(scheduler);
 }
 
 /// One half of a word, a bf16.
@@ -126,79 +168,236 @@ void Block::multiply(size_t first) {
     }
 }
 
-/// What a warp does together, once all of its lanes have come.
+/// What a warp does once all of its lanes have come to the same place.
 void Block::together(size_t first) {
-  const bool product = fibers[first].operands != nullptr;
-  for (size_t lane = 1; lane < kWarp; ++lane)
-    if ((fibers[first + lane].operands != nullptr) != product)
-      defect("the lanes of a warp disagree about what they do together");
-  product ? multiply(first) : shuffle(first);
+  if (!fibers[first].meets)
+    fibers[first].operands ? multiply(first) : shuffle(first);
 }
 
 void Block::shuffle(size_t first) {
   for (size_t lane = 0; lane < kWarp; ++lane) {
-    const auto other = lane ^ static_cast<size_t>(fibers[first + lane].mask);
-    if (other >= kWarp || fibers[first + lane].mask != fibers[first].mask)
-      defect("the lanes of a warp disagree about a shuffle");
+    const Fiber &fiber = fibers[first + lane];
+    const auto other = lane ^ static_cast<size_t>(fiber.mask);
+    if (other >= kWarp || fiber.mask != fibers[first].mask)
+      defect(step, "the lanes of a warp disagree about the mask at ", fiber.place);
     fibers[first + lane].taken = fibers[first + other].given;
   }
 }
 
-/// Until all of its threads wait for the block, or are done.
+/// "thread 3 waits at gm_decode.phase_o_0, barrier 2" or "thread 3 has left"
+std::string whereIs(size_t thread, const Fiber &fiber) {
+  const std::string name = "thread " + std::to_string(thread);
+  return name + (fiber.wait == Wait::Done ? " has left" : std::string(" waits at ") + fiber.place);
+}
+
+/// A warp, or all threads, wait at one place.
+void Block::requireTogether(size_t first, size_t count) {
+  const Fiber &leader = fibers[first];
+  for (size_t i = first + 1; i < first + count; ++i)
+    if (fibers[i].wait != leader.wait ||
+        (fibers[i].place != leader.place && strcmp(fibers[i].place, leader.place) != 0))
+      defect(step, (whereIs(first, leader) + ", " + whereIs(i, fibers[i])).c_str());
+}
+
+/// Until its threads wait for others than themselves, or are done.
 void Block::runWarp(size_t first) {
-  for (;;) {
+  do {
+    const bool backwards = drawBackwards();
     for (size_t i = 0; i < kWarp; ++i)
-      resume(backwards ? first + kWarp - 1 - i : first + i);
-    const Wait wait = fibers[first].wait;
-    for (size_t i = first; i < first + kWarp; ++i)
-      if (fibers[i].wait != wait)
-        defect("the threads of a warp wait at different places");
-    if (wait != Wait::Warp)
-      return;
-    together(first);
+      resume(first + (backwards ? kWarp - 1 - i : i));
+    requireTogether(first, kWarp);
+    if (fibers[first].wait == Wait::Warp)
+      together(first);
+  } while (fibers[first].wait == Wait::Warp);
+}
+
+/// All that may run, once; whether any has come further.
+bool Block::runWarps() {
+  const bool backwards = drawBackwards();
+  bool moved = false;
+  for (size_t i = 0; i < fibers.size(); i += kWarp) {
+    const size_t first = backwards ? fibers.size() - kWarp - i : i;
+    const Wait before = fibers[first].wait;
+    if (before == Wait::Block || before == Wait::Done)
+      continue;
+    const uint64_t passedBefore = passed;
+    runWarp(first);
+    moved |= before == Wait::None || fibers[first].wait != Wait::Slot || passed != passedBefore;
+  }
+  return moved;
+}
+
+/// Lets those go on who wait at a barrier where all have come that it is for.
+bool Block::passBarrier() {
+  for (const Fiber &one : fibers) {
+    if (one.wait != Wait::Block)
+      continue;
+    const auto here = [&](const Fiber &other) {
+      return other.wait == Wait::Block && (other.place == one.place || strcmp(other.place, one.place) == 0);
+    };
+    const auto come = static_cast<size_t>(std::count_if(fibers.begin(), fibers.end(), here));
+    if (come < (one.threads ? static_cast<size_t>(one.threads) : fibers.size()))
+      continue;
+    const char *place = one.place;
+    acquireAll(this);
+    if (forgets)
+      forget(phaseBytes);
+    forgets = false;
+    releaseAll(this);
+    for (Fiber &fiber : fibers)
+      if (fiber.wait == Wait::Block && strcmp(fiber.place, place) == 0)
+        fiber.wait = Wait::None;
+    return true;
+  }
+  return false;
+}
+
+/// The copy that was begun first takes place; whether there was one.
+bool Block::finishCopy() {
+  if (copies.empty())
+    return false;
+  const Copy copy = copies.front();
+  copies.pop_front();
+  if (copy.bytes)
+    memcpy(copy.to, copy.from, static_cast<size_t>(copy.bytes));
+  if (copy.barrier)
+    arrive(*copy.barrier, copy.bytes ? 0 : 1, -copy.bytes);
+  return true;
+}
+
+void Block::arrive(MBarrier &barrier, int32_t arrivals, int32_t bytes) {
+  releaseAll(&barrier);
+  if (arrivals > barrier.pending)
+    defect(step, "an mbarrier gets more arrivals than it expects");
+  barrier.pending = static_cast<uint16_t>(barrier.pending - arrivals);
+  barrier.bytes += bytes;
+  if (barrier.pending == 0 && barrier.bytes < 0)
+    defect(step, "an mbarrier gets more bytes than it expects");
+  if (barrier.pending == 0 && barrier.bytes == 0) {
+    barrier.phase ^= 1;
+    barrier.pending = barrier.arrivals;
   }
 }
 
 void Block::run() {
   current = this;
+  const auto done = [](const Fiber &fiber) { return fiber.wait == Wait::Done; };
   do {
-    for (size_t first = 0; first < fibers.size(); first += kWarp)
-      runWarp(backwards ? fibers.size() - kWarp - first : first);
-    for (const Fiber &fiber : fibers)
-      if (fiber.wait != fibers[0].wait)
-        defect("some threads wait for others that have left");
-  } while (fibers[0].wait != Wait::Done);
+    if (runWarps() || passBarrier() || finishCopy())
+      continue;
+    requireTogether(0, fibers.size());
+    defect(step, (whereIs(0, fibers[0]) + ", for what never comes").c_str());
+  } while (!std::all_of(fibers.begin(), fibers.end(), done));
+  if (!copies.empty())
+    defect(step, "its threads have left while copies are under way");
   current = nullptr;
 }
 
-} // namespace
+void waitForBlock(const char *place, int64_t threads) {
+  Block *block = current;
+  releaseAll(block);
+  block->running().threads = threads;
+  block->suspend(Wait::Block, place);
+  acquireAll(block);
+}
 
-void gm_emu_run(void (*kernel)(const GmStep *), const GmStep *step, int64_t threads, int64_t shared) {
-  Block(kernel, step, threads, shared).run();
+} // namespace
+} // namespace gemmac::rt::emulate
+
+using namespace gemmac::rt::emulate;
+
+void gm_emu_run(void (*kernel)(const GmStep *), const GmStep *step, int64_t threads, int64_t shared,
+                int64_t ofPhases) {
+  Block(kernel, step, static_cast<size_t>(threads), static_cast<size_t>(shared),
+        static_cast<size_t>(ofPhases))
+      .run();
 }
 
 int64_t gm_emu_thread() { return static_cast<int64_t>(current->now); }
 int64_t gm_emu_block() { return current->step->worker; }
 int64_t gm_emu_blocks() { return current->step->workers; }
-char *gm_emu_shared() { return current->sharedAt; }
-void gm_emu_barrier() { current->suspend(Wait::Block); }
+char *gm_emu_shared() { return current->shared; }
+void gm_emu_barrier(const char *place, int64_t threads) { waitForBlock(place, threads); }
 void gm_emu_pause() { sched_yield(); }
 
-int32_t gm_emu_shuffle_xor(int32_t value, int32_t mask) {
-  Fiber &fiber = current->fibers[current->now];
+void gm_emu_grid_barrier(const char *place, int64_t threads) {
+  current->forgets = true;
+  waitForBlock(place, threads);
+}
+
+void gm_emu_warp_barrier(const char *place) {
+  Block *block = current;
+  Fiber &fiber = block->running();
+  void *warp = block->warpOfRunning();
+  fiber.meets = true;
+  releaseAll(warp);
+  block->suspend(Wait::Warp, place);
+  acquireAll(warp);
+  fiber.meets = false;
+}
+
+int32_t gm_emu_shuffle_xor(int32_t value, int32_t mask, const char *place) {
+  Fiber &fiber = current->running();
   fiber.operands = nullptr;
   fiber.given = value;
   fiber.mask = mask;
-  current->suspend(Wait::Warp);
+  current->suspend(Wait::Warp, place);
   return fiber.taken;
 }
 
-void gm_emu_mma_bf16(uint32_t *operands) {
-  current->fibers[current->now].operands = operands;
-  current->suspend(Wait::Warp);
+void gm_emu_mma_bf16(uint32_t *operands, const char *place) {
+  current->running().operands = operands;
+  current->suspend(Wait::Warp, place);
+}
+
+static MBarrier &barrierAt(void *address) {
+  if (reinterpret_cast<uintptr_t>(address) % sizeof(MBarrier) != 0)
+    defect(current->step, "an mbarrier is not aligned");
+  return *static_cast<MBarrier *>(address);
+}
+
+void gm_emu_mbarrier_init(void *barrier, int32_t arrivals) {
+  const auto count = static_cast<uint16_t>(arrivals);
+  barrierAt(barrier) = {count, count, 0, 0};
+}
+
+void gm_emu_mbarrier_arrive(void *barrier) { current->arrive(barrierAt(barrier), 1, 0); }
+
+void gm_emu_mbarrier_arrive_expect(void *barrier, int32_t bytes) {
+  current->arrive(barrierAt(barrier), 1, bytes);
+}
+
+int32_t gm_emu_mbarrier_test(void *barrier, int32_t parity, const char *place) {
+  MBarrier &there = barrierAt(barrier);
+  if (static_cast<int32_t>(there.phase) == parity) {
+    current->suspend(Wait::Slot, place);
+    return 0;
+  }
+  ++current->passed;
+  acquireAll(&there);
+  return 1;
+}
+
+static void begin(void *to, const void *from, int32_t bytes, MBarrier *barrier) {
+  for (const void *address : {static_cast<const void *>(to), from})
+    gm_emu_aligned(address, 16);
+  memset(to, 0xff, static_cast<size_t>(bytes));
+  current->copies.push_back({static_cast<char *>(to), static_cast<const char *>(from), bytes, barrier});
+}
+
+void gm_emu_copy_bulk(void *to, const void *from, int32_t bytes, void *barrier) {
+  if (bytes <= 0 || bytes % 16 != 0)
+    defect(current->step, "a bulk copy is of no multiple of 16 bytes");
+  begin(to, from, bytes, &barrierAt(barrier));
+}
+
+void gm_emu_copy(void *to, const void *from, int32_t bytes) { begin(to, from, bytes, nullptr); }
+
+void gm_emu_copy_arrive(void *barrier) {
+  current->copies.push_back({nullptr, nullptr, 0, &barrierAt(barrier)});
 }
 
 void gm_emu_aligned(const void *address, int64_t to) {
   if (reinterpret_cast<uintptr_t>(address) % static_cast<uint64_t>(to) != 0) [[unlikely]]
-    defect("an access is not aligned as the code promises");
+    defect(current->step, "an access is not aligned as the code promises");
 }

@@ -3,9 +3,12 @@
 
   hash      both ways print the same hash of the gpu modules
   blocks    the same bits for 1, 2, 3 and 5 blocks, for a prompt and for single rows
+  answers   what is decoded is the same for any number of blocks and for architectures that copy weights in another way,
+            and is what a prompt with the same tokens has the largest logits of
   roads     the first token alone, without tensor cores, and as a row of a prompt agree as far as rounding goes
   no-gpu    an executable for GPUs says what is missing where there is none: exit 3
 """
+import json
 import os
 import re
 
@@ -18,8 +21,36 @@ IDS = [2] + [int(i) for i in np.random.default_rng(5).integers(3, 400, 40)]
 
 
 def hash_of(text):
-    found = re.search(r"gpu modules sha256 ([0-9a-f]{64})", text)
+    found = re.search(r"gpu modules for \S+ sha256 ([0-9a-f]{64})", text)
     return found.group(1) if found else None
+
+
+def answer(exe, blocks):
+    """Ids of the likeliest answer; enough for attention in several parts."""
+    done = gmtest.run([exe, "run", "--ids", ",".join(map(str, IDS)), "-n", "48", "--temp", "0", "--ignore-eos", "--print-ids",
+                       "--no-perf", "-t", str(blocks)])
+    return (json.loads(done.out) if done.code == 0 else None), done.brief()
+
+
+def check_answers(tally, compiler, folder, case, model, exe):
+    old = os.path.join(folder, "old")
+    made = compiler(model, old, "--target=cuda", "--gpu-arch=sm_80", "--emulate")
+    if not tally.check(made.code == 0, f"{case}: compiles for sm_80", made.brief()):
+        return
+    first, why = answer(exe, 1)
+    if not tally.check(first is not None and len(first) == 48, f"{case}: answers", why):
+        return
+    for blocks in (2, 3, 5):
+        ids, why = answer(exe, blocks)
+        tally.check(ids == first, f"{case}: {blocks} blocks give the answer of one", f"{ids}, {first}, {why}")
+    ids, why = answer(old, 2)
+    tally.check(ids == first, f"{case}: sm_80 gives the answer of sm_90a", f"{ids}, {first}, {why}")
+    rows, why = gmtest.logits(exe, IDS + first, "--all", "-t", "2")
+    if tally.check(rows is not None, f"{case}: logits of the answer", why):
+        rows = np.squeeze(rows)[len(IDS) - 1:-1]
+        behind = rows.max(axis=1) - rows[np.arange(len(first)), first]
+        tally.check(behind.max() < 0.05 * rows.std(), f"{case}: the answer has the largest logits",
+                    f"{behind.max()} below, deviation {rows.std()}")
 
 
 def check(tally, compiler, folder, case):
@@ -37,6 +68,7 @@ def check(tally, compiler, folder, case):
         rows[blocks], why = gmtest.logits(cpu, IDS, "--all", "-t", str(blocks))
         tally.check(rows[blocks] is not None and np.array_equal(rows[blocks], rows[1]),
                     f"{case}: {blocks} blocks give the bits of one", why)
+    check_answers(tally, compiler, folder, case, model, cpu)
     last, why = gmtest.logits(cpu, IDS[:1], "-t", "2")
     tally.check(last is not None and gmtest.compare(np.squeeze(last), rows[1][0])["cos"] > 0.999,
                 f"{case}: a single row is the first of a prompt", why)

@@ -100,4 +100,5 @@ def main():
     tally.finish()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -118,7 +118,9 @@ Result compileForGpu(mlir::ModuleOp module, llvm::StringRef input, llvm::StringR
     return usageError("--gpu-arch: found " + llvm::Twine(targets->size()) + " architectures, expected one");
   if (!module.getOps<mlir::gpu::GPUModuleOp>().empty())
     return produce(module, targets->front(), kind, level);
-  auto code = emitCode(module, input, emitCuda);
+  auto code = emitCode(module, input, [&](step::ProgramOp program, mlir::ModuleOp dst) {
+    return emitCuda(program, dst, targets->front());
+  });
   return code ? produce(**code, targets->front(), kind, level) : code.takeError();
 }
 

@@ -3,6 +3,9 @@
 #ifdef GEMMAC_HAS_CPU
 #include "codegen/cpu/CpuPasses.h"
 #endif
+#ifdef GEMMAC_HAS_CUDA
+#include "codegen/cuda/CudaPasses.h"
+#endif
 #include "dialect/gemma/Gemma.h"
 #include "dialect/step/Step.h"
 #ifdef GEMMAC_HAS_PASSES
@@ -33,6 +36,10 @@ int main(int argc, char **argv) {
                   mlir::cf::ControlFlowDialect, mlir::func::FuncDialect, mlir::LLVM::LLVMDialect,
                   mlir::math::MathDialect, mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
                   mlir::vector::VectorDialect>();
+#ifdef GEMMAC_HAS_CUDA
+  gemmac::registerCudaPasses();
+  gemmac::insertGpuDialects(registry);
+#endif
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "gemma-opt: passes and verifiers of gemmac\n", registry));
 }

@@ -38,12 +38,13 @@ private:
   llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> cubinOf(llvm::StringRef ptx, const GpuTarget &target,
                                                               const std::string &name);
   llvm::Error writeCode(mlir::ModuleOp code);
+  llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> emitFor(const GpuTarget &target);
   llvm::Error addImages(mlir::ModuleOp code, const GpuTarget &target, bool fallback);
-  llvm::json::Object manifest(const std::string &hash) const;
-  llvm::Error writeForGpu(mlir::ModuleOp code);
+  llvm::json::Object manifest(llvm::json::Object hashes) const;
+  llvm::Error writeForGpu();
   llvm::Error writeEmulated(mlir::ModuleOp code);
   ProgramMemory memory() const {
-    return {target().name, manifest(""), {cudaArenaBytes(program), cudaScratchBytes(program)}};
+    return {target().name, manifest({}), {cudaArenaBytes(program), cudaScratchBytes(program)}};
   }
   const GpuTarget &target() const { return targets.front(); }
 
@@ -137,8 +138,7 @@ llvm::Error CudaCompilation::writeCode(mlir::ModuleOp code) {
 /// The images of `target`, one for each entry: cubins where there is a ptxas. PTX that later architectures
 /// can be compiled from, too, if it is the lowest of those asked for.
 llvm::Error CudaCompilation::addImages(mlir::ModuleOp code, const GpuTarget &target, bool fallback) {
-  mlir::OwningOpRef<mlir::ModuleOp> copy(code.clone());
-  for (auto gpuModule : llvm::to_vector(copy->getOps<mlir::gpu::GPUModuleOp>())) {
+  for (auto gpuModule : llvm::to_vector(code.getOps<mlir::gpu::GPUModuleOp>())) {
     const std::string kernel = gpuModule.getName().str(), entry = llvm::StringRef(kernel).drop_front(3).str();
     llvm::Expected<std::string> ptx = compileToPtx(gpuModule, target, options.optLevel);
     if (!ptx)
@@ -161,28 +161,37 @@ llvm::Error CudaCompilation::addImages(mlir::ModuleOp code, const GpuTarget &tar
   return llvm::Error::success();
 }
 
-llvm::json::Object CudaCompilation::manifest(const std::string &hash) const {
+/// `hashes`: of the gpu modules, by architecture.
+llvm::json::Object CudaCompilation::manifest(llvm::json::Object hashes) const {
   llvm::json::Array archs;
-  for (const GpuTarget &each : targets)
+  llvm::json::Object shared;
+  for (const GpuTarget &each : targets) {
     archs.push_back(each.name);
+    shared[each.name] = cudaSharedBytes(program, each);
+  }
   return buildGpuManifest(program, checkpoint, manifestOptions(),
                           {cudaArenaBytes(program), cudaScratchBytes(program)},
                           llvm::json::Object{{"archs", std::move(archs)},
                                              {"threads", kCudaThreads},
-                                             {"shared_bytes", cudaSharedBytes(program)},
-                                             {"sha256", hash}});
+                                             {"shared_bytes", std::move(shared)},
+                                             {"sha256", std::move(hashes)}});
 }
 
-llvm::Error CudaCompilation::writeForGpu(mlir::ModuleOp code) {
+llvm::Error CudaCompilation::writeForGpu() {
   if (!ptxas)
     llvm::errs()
         << "gemmac: note: no ptxas was found (CUDA_HOME, PATH, /usr/local/cuda): the executable carries PTX, "
            "which the driver compiles when it starts\n";
-  const std::string hash = gpuModulesHash(code);
-  for (const GpuTarget &each : targets)
-    if (llvm::Error error = addImages(code, each, /*fallback=*/&each == &targets.back()))
+  llvm::json::Object hashes;
+  for (const GpuTarget &each : targets) {
+    auto code = emitFor(each);
+    if (!code)
+      return code.takeError();
+    hashes[each.name] = gpuModulesHash(**code);
+    if (llvm::Error error = addImages(**code, each, /*fallback=*/&each == &targets.back()))
       return error;
-  return writeExecutable({}, {{program, x86Host(), manifest(hash), "", images}});
+  }
+  return writeExecutable({}, {{program, x86Host(), manifest(std::move(hashes)), "", images}});
 }
 
 /// The same modules for this machine's cores.
@@ -190,7 +199,7 @@ llvm::Error CudaCompilation::writeEmulated(mlir::ModuleOp code) {
   llvm::json::Object manifest = buildManifest(program, checkpoint, *host, manifestOptions(),
                                               {cudaArenaBytes(program), cudaScratchBytes(program)});
   manifest["emulates"] = llvm::json::Object{{"arch", target().name}, {"sha256", gpuModulesHash(code)}};
-  if (mlir::failed(lowerToThreads(code, cudaSharedBytes(program))))
+  if (mlir::failed(lowerToThreads(code, cudaSharedBytes(program, target()))))
     return codeFailed();
   emitPeaks(code, *host);
   auto object = compileToObject(code, *host, options.optLevel);
@@ -200,16 +209,24 @@ llvm::Error CudaCompilation::writeEmulated(mlir::ModuleOp code) {
   return writeExecutable((*object)->getMemBufferRef(), {{program, *host, std::move(manifest), "", {}}});
 }
 
-llvm::Error CudaCompilation::generate() {
+/// A gpu.module for each entry.
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> CudaCompilation::emitFor(const GpuTarget &target) {
   mlir::OwningOpRef<mlir::ModuleOp> code = mlir::ModuleOp::create(mlir::UnknownLoc::get(context.get()));
-  if (mlir::failed(emitCuda(program, *code)))
+  if (mlir::failed(emitCuda(program, *code, target)))
     return codeFailed();
-  timer.stage("emit kernels");
+  timer.stage("emit kernels for " + target.name);
   if (options.verbose)
-    llvm::errs() << "gemmac: gpu modules sha256 " << gpuModulesHash(*code) << "\n";
-  if (options.emulate)
-    return writeEmulated(*code);
-  return options.emit == EmitKind::Exe ? writeForGpu(*code) : writeCode(*code);
+    llvm::errs() << "gemmac: gpu modules for " << target.name << " sha256 " << gpuModulesHash(*code) << "\n";
+  return code;
+}
+
+llvm::Error CudaCompilation::generate() {
+  if (options.emit == EmitKind::Exe && !options.emulate)
+    return writeForGpu();
+  auto code = emitFor(target());
+  if (!code)
+    return code.takeError();
+  return options.emulate ? writeEmulated(**code) : writeCode(**code);
 }
 
 llvm::Error CudaCompilation::run() {

@@ -180,6 +180,8 @@ static llvm::Expected<Options> toOptions(const Table &table) {
     return usageError("--autotune: found --estimate, which makes no code; leave one of them out");
   if (options.autotune && (options.emit == EmitKind::Gemma || options.emit == EmitKind::Fused || options.emit == EmitKind::Step))
     return usageError("--autotune: found --emit=" + table.emit + ", which makes no code; expected exe, obj, asm or llvm");
+  if (table.output.getNumOccurrences() && options.output.empty())
+    return usageError("-o: found an empty name, expected the file to write");
   if (options.model.empty())
     return usageError("no model given; usage: gemmac MODEL -o OUT (gemmac --help)");
   if (options.output.empty() && !options.estimate &&

@@ -1,6 +1,6 @@
 // RUN: gemma-codegen %s --gpu-arch=sm_80 | FileCheck %s
 // Barriers of a block and shuffles of a warp. What a barrier separates stays separate: the load behind it is a load.
-// CHECK: .version 7.0
+// CHECK: .version 7.1
 // CHECK: .target sm_80
 // CHECK: .entry k
 // CHECK: st{{.*}}.b32

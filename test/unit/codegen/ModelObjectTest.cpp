@@ -23,7 +23,7 @@ constexpr const char *kManifest =
     R"({"gemmac": "0.1.0", "name": "tiny", "family": "gemma4", "target": "cuda", "quantize": "q4", "compute": "int8",
 "kv": "bf16", "vocab": 16, "hidden": 8, "layers": 1, "context": 64, "arena_bytes": 4096, "scratch_bytes": 64,
 "counters": 1, "parameters": 1, "weight_bytes": 1, "bytes_per_token": 1,
-"has_template": false, "gpu": {"archs": ["sm_90a", "sm_80"], "threads": 256, "shared_bytes": 1024},
+"has_template": false, "gpu": {"archs": ["sm_90a", "sm_80"], "threads": 256, "shared_bytes": {"sm_90a": 1024, "sm_80": 1024}},
 "entries": {"decode": {"rows": 1, "logits": 0, "stride": 16}, "prefill_none": {"rows": 4}}})";
 
 class ModelObject : public testing::Test {

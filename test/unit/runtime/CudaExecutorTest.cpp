@@ -304,7 +304,10 @@ void expectBroken(const std::string &mention, const test::FakeCudaModel &fake) {
 TEST(CudaManifest, damageIsNamed) {
   expectBroken("'gpu' is missing", test::FakeCudaModel(R"({"gpu": null})"));
   expectBroken("'threads' is 0", test::FakeCudaModel(R"({"gpu": {"threads": 0}})"));
-  expectBroken("'shared_bytes' is -1", test::FakeCudaModel(R"({"gpu": {"shared_bytes": -1}})"));
+  expectBroken("'sm_90a' is -1",
+               test::FakeCudaModel(R"({"gpu": {"shared_bytes": {"sm_90a": -1}}})", {{"sm_90a"}}));
+  expectBroken("'sm_90a' is missing",
+               test::FakeCudaModel(R"({"gpu": {"shared_bytes": {"sm_90a": null}}})", {{"sm_90a"}}));
   expectBroken("'target' is cpu, and its code is for a GPU", test::FakeCudaModel(R"({"target": "cpu"})"));
   expectBroken("entry 'decode' has no code", test::FakeCudaModel("{}", {}));
   test::FakeCudaModel cut("{}", {{"sm_80", true}});

@@ -11,9 +11,9 @@ static constexpr const char *kEntries[] = {"decode", "decode_top", "prefill_none
 static std::string manifestText(const std::string &changes, const std::vector<FakeCode> &codes) {
   nlohmann::json j = nlohmann::json::parse(fakeManifest(R"({"target": "cuda", "march": [], "features": [],
 "peaks": null, "decode_peak": null, "prefill_peak": null,
-"gpu": {"archs": [], "threads": 256, "shared_bytes": 1024}})"));
+"gpu": {"archs": [], "threads": 256, "shared_bytes": {}}})"));
   for (const FakeCode &code : codes)
-    j["gpu"]["archs"].push_back(code.arch);
+    j["gpu"]["archs"].push_back(code.arch), j["gpu"]["shared_bytes"][code.arch] = 1024;
   j.merge_patch(nlohmann::json::parse(changes));
   return j.dump();
 }
