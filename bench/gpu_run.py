@@ -151,10 +151,11 @@ def main():
         for test in found["tests"]:
             print(f"{found['name']}: {json.dumps({k: test.get(k) for k in ('n_prompt', 'n_gen', 'n_depth', 'avg_ts', 'moved_bytes_per_s', 'flops_per_s', 'error')})}",
                   flush=True)
+        failures += any("error" in test for test in found["tests"])
         result["shapes"].append(found)
         keep()
     shutil.rmtree(work)
-    print(f"{out}: {failures} golden models off")
+    print(f"{out}: {failures} golden models or shapes failed")
     sys.exit(1 if failures else 0)
 
 
