@@ -195,6 +195,12 @@ TaskGrid gridOf(step::PhaseOp phase, const SymbolTable &symbols, bool tiles) {
 
 /// Task (row,) column as the phase says, or several at a time where the phase is such that they gain by it.
 Tasks tasksOf(PhaseEmitter &e, Value counter, const SymbolTable &symbols, bool tiles, LogicalResult &result) {
+        .Case<step::PackOp, step::PackTileOp>([&](auto o) -> WalkResult {
+          if (o.getAct() == step::Act::BF16T && !target.amx)
+            return o.emitOpError("writes bf16t activations, which need a matrix unit: target ")
+                   << target.name << " lacks amx-tile and amx-bf16";
+          return WalkResult::advance();
+        })
   KernelBuilder &k = e.k;
   const int64_t columns = e.phase.getCols();
   const TasksAtOnce atOnce = tileTasksAtOnce(e.phase, symbols);

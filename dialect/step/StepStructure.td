@@ -55,6 +55,8 @@ def Step_WeightOp : Step_Op<"weight", [Symbol, HasParent<"ProgramOp">, DeclareOp
     - C5: n, k and experts are those of the sources: matrices of k columns (with experts: one source of `experts` of them)
           whose padded rows are n; vec and rows_*: one source of n elements, or of n rows of k
     - C6: at most 2^44 elements, padding included; bytes, where set, is what the layout takes
+    - C7: format is one that the sources are packed as: that of their blocks, with k a multiple of a block; q8p16 or rows_q8 of quant
+          q8, q4p16 of quant q4, and formats of floats of others; vec of any but those of a quant
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Step_Format:$format, I64Attr:$n, I64Attr:$k, I64Attr:$tile,
       ArrayAttr:$sources, UnitAttr:$interleave, DefaultValuedAttr<I64Attr, "0">:$experts,

@@ -15,7 +15,24 @@ using namespace gemmac::step;
 /// Padding included: what the layouts make of so many elements is far from wrapping.
 static constexpr int64_t kMaxElements = int64_t(1) << 44;
 
-/// C1, C4 and the elements of C6.
+/// Inputs of a block of those formats that only a file's blocks have, 1 of others: what the packer rounds it
+/// pads as well.
+static int64_t wholeInputs(Format format) {
+  switch (format) {
+  case Format::Q5P16:
+  case Format::Q4MP16:
+  case Format::Q5MP16:
+    return 32;
+  case Format::Q4KP16:
+  case Format::Q5KP16:
+  case Format::Q6KP16:
+    return 256;
+  default:
+    return std::max<int64_t>(1, gemmac::rowBlocks(format).elements);
+  }
+}
+
+/// C1, C4, the elements of C6 and the blocks of C7.
 static LogicalResult verifySizes(WeightOp op) {
   int64_t n = op.getN(), k = op.getK(), tile = op.getTile(), experts = op.getExperts();
   bool panels = isPanelFormat(op.getFormat());
@@ -30,6 +47,9 @@ static LogicalResult verifySizes(WeightOp op) {
                             << ", expected at least 0, and 0 unless the format is p16";
   if (op.getFormat() == Format::Vec && k != 1)
     return op.emitOpError() << "k is " << k << ", expected 1 for format vec";
+  if (k % wholeInputs(op.getFormat()) != 0)
+    return op.emitOpError() << "k is " << k << ", expected a multiple of " << wholeInputs(op.getFormat())
+                            << " for format " << stringifyFormat(op.getFormat());
   int64_t total = std::min(k, kMaxElements + 1);
   if (panels)
     total = static_cast<int64_t>(llvm::alignTo(total, 64));
@@ -71,8 +91,11 @@ class SourceCheck {
 public:
   SourceCheck(WeightOp op, ArrayRef<gemmac::gemma::WeightOp> sources) : op(op), sources(sources) {}
 
-  /// C5
+  /// C5, C7
   LogicalResult check() {
+    for (gemmac::gemma::WeightOp source : sources)
+      if (failed(checkFormat(source)))
+        return failure();
     bool single = op.getExperts() > 0 || !isPanelFormat(op.getFormat());
     if (single && sources.size() != 1)
       return op.emitOpError() << "has " << sources.size() << " sources, expected 1 for "
@@ -86,6 +109,36 @@ public:
   }
 
 private:
+  /// C7: the packer copies blocks as they are, rounds what has `quant`, and nothing else.
+  LogicalResult checkFormat(gemmac::gemma::WeightOp source) {
+    const Format format = op.getFormat();
+    bool fits = true;
+    std::string expected = "format f32p16, bf16p16, f16p16, rows_f32, rows_bf16, rows_f16 or vec";
+    if (source.getBlocks() != gemmac::gemma::Blocks::None) {
+      const gemmac::BlockFormats blocks = gemmac::blockFormats(source.getBlocks());
+      fits = format == blocks.panels || format == blocks.rows || format == Format::Vec;
+      expected =
+          ("format " + stringifyFormat(blocks.panels) + ", " + stringifyFormat(blocks.rows) + " or vec")
+              .str();
+    } else if (source.getQuant() == gemmac::gemma::Quant::Q8) {
+      fits = format == Format::Q8P16 || format == Format::RowsQ8;
+      expected = "format q8p16 or rows_q8";
+    } else if (source.getQuant() == gemmac::gemma::Quant::Q4) {
+      fits = format == Format::Q4P16;
+      expected = "format q4p16";
+    } else {
+      fits = !hasCodes(format) && format != Format::RowsQ8 && gemmac::rowBlocks(format).elements == 0;
+    }
+    if (fits)
+      return success();
+    InFlightDiagnostic diagnostic =
+        op.emitOpError() << "format is " << stringifyFormat(format) << ", but source @" << source.getSymName()
+                         << " has quant " << stringifyQuant(source.getQuant()) << " and blocks "
+                         << stringifyBlocks(source.getBlocks()) << ", expected " << expected;
+    diagnostic.attachNote(source.getLoc()) << "source defined here";
+    return failure();
+  }
+
   LogicalResult checkShape(gemmac::gemma::WeightOp source, ArrayRef<int64_t> expected) {
     if (source.getShape() == expected)
       return success();

@@ -15,17 +15,6 @@ StepWeights::StepWeights(step::ProgramOp program, mlir::ModuleOp module, const T
 
 step::WeightOp StepWeights::find(llvm::StringRef symbol) const { return symbols.lookup(symbol); }
 
-/// Whether rows of `source` may be packed as `format`: what the packer does not change is what is read here.
-static bool suits(gemma::WeightOp source, Format format) {
-  if (source.getBlocks() != gemma::Blocks::None) {
-    BlockFormats formats = blockFormats(source.getBlocks());
-    return format == formats.panels || format == formats.rows;
-  }
-  if (format == Format::Q8P16 || format == Format::RowsQ8)
-    return source.getQuant() == gemma::Quant::Q8;
-  return source.getQuant() == (format == Format::Q4P16 ? gemma::Quant::Q4 : gemma::Quant::None);
-}
-
 llvm::Expected<llvm::ArrayRef<StepWeights::Part>> StepWeights::partsOf(step::WeightOp weight) {
   std::vector<Part> &list = parts[weight];
   if (!list.empty())
@@ -35,12 +24,6 @@ llvm::Expected<llvm::ArrayRef<StepWeights::Part>> StepWeights::partsOf(step::Wei
     gemma::WeightOp source = values.find(llvm::cast<mlir::FlatSymbolRefAttr>(symbol).getValue());
     if (!source)
       return inputError("step", weight.getSymName(), "a source is no gemma.weight of the module");
-    if (!suits(source, weight.getFormat()) && weight.getFormat() != Format::Vec)
-      return inputError("step", weight.getSymName(),
-                        "format " + step::stringifyFormat(weight.getFormat()) + " for the source @" +
-                            source.getSymName() +
-                            ", which has quant = " + gemma::stringifyQuant(source.getQuant()) +
-                            " and blocks = " + gemma::stringifyBlocks(source.getBlocks()));
     llvm::ArrayRef<int64_t> shape = source.getShape();
     int64_t rows = shape.size() == 1 ? 1 : shape[shape.size() - 2];
     for (int64_t half = 0; half < (halves ? 2 : 1); ++half)

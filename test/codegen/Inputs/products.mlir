@@ -1,9 +1,11 @@
 // One product of each kind: int8 on 4 and 8 bits, f32 on bf16 and 4 bits; two of them twice.
 gemma.weight @a {random = 1 : i64} : tensor<64x128xf32>
+gemma.weight @a4 quant(q4) {random = 1 : i64} : tensor<64x128xf32>
+gemma.weight @a8 quant(q8) {random = 1 : i64} : tensor<64x128xf32>
 step.program @products attributes {context = 64, chunk = 16, batch = 1, arena_bytes = 65536 : i64, scratch_bytes = 16384 : i64, weight_bytes = 131072 : i64} {
-  step.weight @q4 q4p16 {n = 64, k = 128, tile = 32, sources = [@a], offset = 0 : i64}
-  step.weight @q4.again q4p16 {n = 64, k = 128, tile = 32, sources = [@a], offset = 4608 : i64}
-  step.weight @q8 q8p16 {n = 64, k = 128, tile = 32, sources = [@a], offset = 16384 : i64}
+  step.weight @q4 q4p16 {n = 64, k = 128, tile = 32, sources = [@a4], offset = 0 : i64}
+  step.weight @q4.again q4p16 {n = 64, k = 128, tile = 32, sources = [@a4], offset = 4608 : i64}
+  step.weight @q8 q8p16 {n = 64, k = 128, tile = 32, sources = [@a8], offset = 16384 : i64}
   step.weight @bf bf16p16 {n = 64, k = 128, tile = 32, sources = [@a], offset = 32768 : i64}
   step.weight @table rows_f32 {n = 64, k = 128, tile = 1, sources = [@a], offset = 65536 : i64}
   step.entry @decode logits(none) attributes {rows = 1} {

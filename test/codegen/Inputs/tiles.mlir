@@ -1,7 +1,8 @@
 // A prompt's step on a matrix unit: rows packed as bf16t, a product of 4-bit weights and one of bf16, and attention.
 gemma.weight @a {random = 1 : i64} : tensor<64x128xf32>
+gemma.weight @a4 quant(q4) {random = 1 : i64} : tensor<64x128xf32>
 step.program @tiles attributes {context = 64, chunk = 32, batch = 1, arena_bytes = 131072 : i64, scratch_bytes = 4096 : i64, weight_bytes = 32768 : i64} {
-  step.weight @q4 q4p16 {n = 64, k = 128, tile = 32, sources = [@a], offset = 0 : i64}
+  step.weight @q4 q4p16 {n = 64, k = 128, tile = 32, sources = [@a4], offset = 0 : i64}
   step.weight @bf bf16p16 {n = 64, k = 128, tile = 32, sources = [@a], offset = 8192 : i64}
   step.weight @table rows_f32 {n = 64, k = 128, tile = 1, sources = [@a], offset = 0 : i64}
   step.cache @kv bf16 {heads = 1, head_dim = 32, window = 0, slots = 64, k_offset = 65536 : i64, v_offset = 73728 : i64}

@@ -3,15 +3,15 @@
 // A whole little model: one attention layer with its MLP, decode and the last chunk of a prompt.
 
 module {
-  gemma.weight @embed {random = 1 : i64} : tensor<64x64xf32>
+  gemma.weight @embed quant(q8) {random = 1 : i64} : tensor<64x64xf32>
   gemma.weight @ln {random = 2 : i64} : tensor<64xf32>
-  gemma.weight @q {random = 3 : i64} : tensor<64x64xf32>
-  gemma.weight @k {random = 4 : i64} : tensor<32x64xf32>
-  gemma.weight @v {random = 5 : i64} : tensor<32x64xf32>
-  gemma.weight @o {random = 6 : i64} : tensor<64x64xf32>
-  gemma.weight @gate {random = 7 : i64} : tensor<128x64xf32>
-  gemma.weight @up {random = 8 : i64} : tensor<128x64xf32>
-  gemma.weight @down {random = 9 : i64} : tensor<64x128xf32>
+  gemma.weight @q quant(q4) {random = 3 : i64} : tensor<64x64xf32>
+  gemma.weight @k quant(q4) {random = 4 : i64} : tensor<32x64xf32>
+  gemma.weight @v quant(q4) {random = 5 : i64} : tensor<32x64xf32>
+  gemma.weight @o quant(q4) {random = 6 : i64} : tensor<64x64xf32>
+  gemma.weight @gate quant(q4) {random = 7 : i64} : tensor<128x64xf32>
+  gemma.weight @up quant(q4) {random = 8 : i64} : tensor<128x64xf32>
+  gemma.weight @down quant(q4) {random = 9 : i64} : tensor<64x128xf32>
 
   // CHECK: step.program @little attributes {arena_bytes = 40960 : i64, batch = 1 : i64, chunk = 16 : i64, context = 40 : i64}
   step.program @little attributes {context = 40, chunk = 16, batch = 1, arena_bytes = 40960 : i64} {

@@ -147,12 +147,6 @@ TEST_F(StepProduct, Int8RoundsActivations) { // scale 2 / 127: 0.7 is 44.45 of i
   expectNear(y(0, 1), {44 * 2.0f / 127 * 0.99993896484375f});
 }
 
-TEST_F(StepProduct, FormatMustFitTheSource) {
-  loadProduct({{1, 2}}, literal("w", {{1, -0.5f}}), packed("q8p16", 16, 2, 16, "@w"), 16, 16, "f32",
-              "memref<4x64xf32>");
-  EXPECT_NE(run({0}).find("format q8p16 for the source @w, which has quant = none"), std::string::npos);
-}
-
 namespace {
 /// Rows [x0, x1, p0, p1]: p chooses the order of two experts; expert e is e + 1 times the identity (2 rows of
 /// 2).

@@ -90,7 +90,8 @@ TEST(Layout, ProgramsShareAPackingOnlyIfTheirWeightsAreEqual) {
   auto difference = [&](const std::string &other, const char *chunk = "8") {
     auto parse = [&](const std::string &weights, const char *rows) {
       return mlir::parseSourceString<mlir::ModuleOp>(
-          "gemma.weight @a {random = 1 : i64} : tensor<64x128xf32>\n"
+          "gemma.weight @a quant(q4) {random = 1 : i64} : tensor<64x128xf32>\n"
+          "gemma.weight @b quant(q8) {random = 1 : i64} : tensor<64x128xf32>\n"
           "step.program @p attributes {context = 64, chunk = " +
               std::string(rows) +
               ", batch = 1, arena_bytes = 64 : i64, scratch_bytes = 64 : i64, weight_bytes = 32768 : i64} {" +
@@ -110,7 +111,7 @@ TEST(Layout, ProgramsShareAPackingOnlyIfTheirWeightsAreEqual) {
   EXPECT_EQ(difference(same, "32"), "") << "rows of a step are not a matter of weights";
   EXPECT_EQ(difference(""), "1 weights and 0");
   for (const char *other : {"q4p16 {n = 64, k = 128, tile = 64, sources = [@a], offset = 0 : i64}",
-                            "q8p16 {n = 64, k = 128, tile = 32, sources = [@a], offset = 0 : i64}",
+                            "q8p16 {n = 64, k = 128, tile = 32, sources = [@b], offset = 0 : i64}",
                             "q4p16 {n = 64, k = 128, tile = 32, sources = [@a], offset = 64 : i64}"}) {
     const std::string text = difference(std::string("step.weight @w ") + other);
     EXPECT_EQ(text.compare(0, 12, "weight 0 is "), 0) << text;

@@ -18,7 +18,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // cache_write_c1_kind
-gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @w quant(q8) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-note @+1 {{defined here}}
   step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@w]}

@@ -1,7 +1,7 @@
 // RUN: gemma-opt %s --verify-diagnostics --split-input-file
 
 // expert_matmul_c3_act
-gemma.weight @w {random = 1 : i64} : tensor<4x64x64xf32>
+gemma.weight @w quant(q8) {random = 1 : i64} : tensor<4x64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@w], experts = 4 : i64}
   step.entry @e logits(none) attributes {rows = 4} {
@@ -27,7 +27,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // expert_matmul_c4
-gemma.weight @w {random = 1 : i64} : tensor<4x64x64xf32>
+gemma.weight @w quant(q8) {random = 1 : i64} : tensor<4x64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@w], experts = 4 : i64}
   step.entry @e logits(none) attributes {rows = 4} {
@@ -53,7 +53,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // expert_matmul_c4_grid
-gemma.weight @w {random = 1 : i64} : tensor<4x64x64xf32>
+gemma.weight @w quant(q8) {random = 1 : i64} : tensor<4x64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@w], experts = 4 : i64}
   step.entry @e logits(none) attributes {rows = 4} {

@@ -20,7 +20,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // matmul_c3
-gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @w quant(q8) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.weight @w q8p16 {n = 64, k = 64, tile = 32, sources = [@w]}
   step.entry @e logits(none) attributes {rows = 4} {
@@ -40,7 +40,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // matmul_c4
-gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @w quant(q8) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@w]}
   step.entry @e logits(none) attributes {rows = 4} {

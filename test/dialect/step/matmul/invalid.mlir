@@ -1,7 +1,7 @@
 // RUN: gemma-opt %s --verify-diagnostics --split-input-file
 
 // matmul_c1
-gemma.weight @w {random = 1 : i64} : tensor<64x100xf32>
+gemma.weight @w quant(q8) {random = 1 : i64} : tensor<64x100xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.weight @w q8p16 {n = 64, k = 100, tile = 16, sources = [@w]}
   step.entry @e logits(none) attributes {rows = 4} {
@@ -21,7 +21,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // matmul_c1_type
-gemma.weight @w {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @w quant(q8) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@w]}
   step.entry @e logits(none) attributes {rows = 4} {
@@ -83,7 +83,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // matmul_c2_experts
-gemma.weight @w {random = 1 : i64} : tensor<8x64x64xf32>
+gemma.weight @w quant(q8) {random = 1 : i64} : tensor<8x64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-note @+1 {{weight defined here}}
   step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@w], experts = 8 : i64}

@@ -1,7 +1,7 @@
 // RUN: gemma-opt %s --verify-diagnostics --split-input-file
 
 // weight_c2_interleave
-gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @a quant(q8) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op interleaves 1 source, expected at least 2}}
   step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@a], interleave}
@@ -10,7 +10,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // weight_c2_parts
-gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @a quant(q8) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op tile is 16, expected a multiple of 16 for each of 2 interleaved parts}}
   step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@a, @a], interleave}
@@ -19,7 +19,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // One source of experts holds both parts: its halves.
-gemma.weight @a {random = 1 : i64} : tensor<4x64x64xf32>
+gemma.weight @a quant(q8) {random = 1 : i64} : tensor<4x64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.weight @w q8p16 {n = 64, k = 64, tile = 32, sources = [@a], experts = 4 : i64, interleave}
 }
@@ -27,7 +27,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // weight_c3
-gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @a quant(q8) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op offset is 32, expected a non-negative multiple of 64}}
   step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@a], offset = 32 : i64}
@@ -36,7 +36,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // weight_c3_negative
-gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @a quant(q8) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op offset is -64, expected a non-negative multiple of 64}}
   step.weight @w q8p16 {n = 64, k = 64, tile = 16, sources = [@a], offset = -64 : i64}
@@ -63,7 +63,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // weight_c2_rows
-gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @a quant(q8) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op interleaves a weight of format rows_q8, expected a p16 format}}
   step.weight @w rows_q8 {n = 64, k = 64, tile = 64, sources = [@a], interleave}

@@ -11,7 +11,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // weight_c5_n: 50 rows are 64 in tiles of 32
-gemma.weight @a {random = 1 : i64} : tensor<50x64xf32>
+gemma.weight @a quant(q8) {random = 1 : i64} : tensor<50x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op n is 96, expected the sources' rows, each padded to a multiple of 32: 64}}
   step.weight @w q8p16 {n = 96, k = 64, tile = 32, sources = [@a]}
@@ -20,7 +20,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // weight_c5_stacked: each source is padded for itself
-gemma.weight @a {random = 1 : i64} : tensor<50x64xf32>
+gemma.weight @a quant(q8) {random = 1 : i64} : tensor<50x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op n is 64, expected the sources' rows, each padded to a multiple of 32: at least 128}}
   step.weight @w q8p16 {n = 64, k = 64, tile = 32, sources = [@a, @a]}
@@ -29,7 +29,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // Two of them.
-gemma.weight @a {random = 1 : i64} : tensor<50x64xf32>
+gemma.weight @a quant(q8) {random = 1 : i64} : tensor<50x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.weight @w q8p16 {n = 128, k = 64, tile = 32, sources = [@a, @a]}
 }
@@ -38,7 +38,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 
 // weight_c5_experts
 // expected-note @+1 {{source defined here}}
-gemma.weight @a {random = 1 : i64} : tensor<4x64x64xf32>
+gemma.weight @a quant(q4) {random = 1 : i64} : tensor<4x64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op source @a has shape 4x64x64, expected 7xNx64}}
   step.weight @w q4p16 {n = 64, k = 64, tile = 64, sources = [@a], experts = 7}
@@ -48,7 +48,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 
 // weight_c5_experts_rank
 // expected-note @+1 {{source defined here}}
-gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @a quant(q4) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op source @a has shape 64x64, expected 4xNx64}}
   step.weight @w q4p16 {n = 64, k = 64, tile = 64, sources = [@a], experts = 4}
@@ -57,7 +57,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // weight_c5_experts_sources
-gemma.weight @a {random = 1 : i64} : tensor<4x64x64xf32>
+gemma.weight @a quant(q4) {random = 1 : i64} : tensor<4x64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op has 2 sources, expected 1 for experts}}
   step.weight @w q4p16 {n = 128, k = 64, tile = 64, sources = [@a, @a], experts = 4}
@@ -67,7 +67,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 
 // weight_c5_halves
 // expected-note @+1 {{source defined here}}
-gemma.weight @a {random = 1 : i64} : tensor<4x33x64xf32>
+gemma.weight @a quant(q4) {random = 1 : i64} : tensor<4x33x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op source @a has shape 4x33x64, expected an even number of rows}}
   step.weight @w q4p16 {n = 64, k = 64, tile = 32, sources = [@a], experts = 4, interleave}
@@ -76,7 +76,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // Halves of 24 rows are padded to 32.
-gemma.weight @a {random = 1 : i64} : tensor<4x48x64xf32>
+gemma.weight @a quant(q4) {random = 1 : i64} : tensor<4x48x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   step.weight @w q4p16 {n = 64, k = 64, tile = 32, sources = [@a], experts = 4, interleave}
 }

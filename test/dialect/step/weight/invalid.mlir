@@ -1,7 +1,7 @@
 // RUN: gemma-opt %s --verify-diagnostics --split-input-file
 
 // weight_c1
-gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @a quant(q8) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op n is 0, k 64 and tile 16, expected all at least 1}}
   step.weight @w q8p16 {n = 0, k = 64, tile = 16, sources = [@a]}
@@ -10,7 +10,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // weight_c1_tile
-gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @a quant(q8) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op tile is 24 and n 48, expected a tile that is a multiple of 16 and divides n}}
   step.weight @w q8p16 {n = 48, k = 64, tile = 24, sources = [@a]}
@@ -19,7 +19,7 @@ step.program @p attributes {context = 40, chunk = 16, batch = 1} {
 // -----
 
 // weight_c1_divides
-gemma.weight @a {random = 1 : i64} : tensor<64x64xf32>
+gemma.weight @a quant(q8) {random = 1 : i64} : tensor<64x64xf32>
 step.program @p attributes {context = 40, chunk = 16, batch = 1} {
   // expected-error @+1 {{'step.weight' op tile is 32 and n 48, expected a tile that is a multiple of 16 and divides n}}
   step.weight @w q8p16 {n = 48, k = 64, tile = 32, sources = [@a]}
