@@ -211,6 +211,10 @@ Object buildManifest(step::ProgramOp program, const Checkpoint &checkpoint, cons
   const mlir::SymbolTable symbols(program);
   auto count = [&](step::PhaseOp phase, int64_t rows) { return mostTasks(phase, rows, target, symbols); };
   Object manifest = describeProgram(program, checkpoint, options, memory, count);
+  int64_t lines = 0;
+  for (auto entry : program.getOps<step::EntryOp>())
+    lines = std::max(lines, counterLines(entry));
+  manifest["counters"] = lines;
   manifest["target"] = "cpu";
   manifest["march"] = Array{target.name};
   manifest["features"] = toArray(target.features);

@@ -26,11 +26,12 @@ typedef struct GmStep {
   const int32_t *tokens;    ///< 24: [rows] token ids
   const int32_t *positions; ///< 32: [rows] absolute positions, ascending by 1
   int64_t rows;             ///< 40: live M, 1 <= rows <= the entry's max rows
-  int64_t *counters;        ///< 48: one task counter per phase, 64 bytes apart, zero at the start of a step;
-                            ///<     behind the task counter generated code counts what it likes
+  int64_t *counters;        ///< 48: manifest "counters" lines of 64 bytes, zero at the start of a step. Each phase
+                            ///<     has one, some have more; its tasks are claimed from the first number, and
+                            ///<     behind that generated code counts what it likes
   int64_t worker;           ///< 56: index of this worker, only for prefetch hints; never for cutting work
   void *pool;               ///< 64: the runtime's
-  int64_t workers;          ///< 72: how many there are, at least 1; only for how many columns a worker takes at a time
+  int64_t workers;          ///< 72: how many there are, at least 1; only for how much a worker takes at a time
 } GmStep;
 
 typedef void (*GmEntry)(const GmStep *step);

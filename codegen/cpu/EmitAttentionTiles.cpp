@@ -238,7 +238,8 @@ step::AttentionOp tileAttention(step::PhaseOp phase, const SymbolTable &symbols)
   if (!attention || entry.getRows() % kTileRowGroup != 0)
     return {};
   auto cache = symbols.lookup<step::CacheOp>(attention.getCache());
-  bool whole = step::rowsOf(attention.getDst()) == static_cast<int64_t>(entry.getRows());
+  bool whole = phase.getRows() == step::Rows::All &&
+               step::rowsOf(attention.getDst()) == static_cast<int64_t>(entry.getRows());
   return whole && cache.getType() != step::KvType::F32 && cache.getHeadDim() % kTileK == 0 &&
                  cache.getSlots() % kKeys == 0
              ? attention

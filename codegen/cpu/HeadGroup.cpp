@@ -197,23 +197,22 @@ void HeadGroup::addBlock(ArrayRef<Value> outs, ArrayRef<Value> weights, Value fi
   }
 }
 
-void HeadGroup::accumulate(ArrayRef<Value> outs, ArrayRef<Value> weights, Value firstWeight,
-                           ArrayRef<Value> divisors) {
-  for (Value out : outs)
-    k.forLanes(dim, [&](Lanes lanes) { k.storeLanes(k.vf(0), out, lanes); });
+void HeadGroup::accumulate(HeadRows outs, HeadRows weights, Value firstWeight, Value heads, int64_t atOnce) {
+  k.loop(k.c(0), heads, 1, [&](Value h) {
+    k.forLanes(dim, [&](Lanes lanes) { k.storeLanes(k.vf(0), outs.at(k, h), lanes); });
+  });
   // Blocks that are seen whole; what shares a pair with an invisible row is read alone: it may hold anything.
   Value whole = k.mins(k.mul(k.div(k.add(begin, kLanes - 1), kLanes), kLanes), end);
   Value wholeEnd = k.maxs(k.mul(k.div(end, kLanes), kLanes), whole);
-  auto rows = [&](Value low, Value high) { addBlock(outs, weights, firstWeight, low, high, false); };
-  rows(begin, whole);
-  k.loop(whole, wholeEnd, kLanes, [&](Value low) {
-    addBlock(outs, weights, firstWeight, low, k.add(low, kLanes), type == step::KvType::BF16);
-  });
-  rows(wholeEnd, end);
-  for (size_t h = 0; h < divisors.size(); ++h)
-    k.forLanes(dim, [&](Lanes lanes) {
-      k.storeLanes(k.fdiv(k.loadLanes(outs[h], lanes), divisors[h]), outs[h], lanes);
+  auto rows = [&](Value low, Value high, bool pairs) {
+    k.loop(k.c(0), heads, atOnce, [&](Value h) {
+      addBlock(outs.from(k, h, atOnce), weights.from(k, h, atOnce), firstWeight, low, high, pairs);
     });
+  };
+  rows(begin, whole, false);
+  k.loop(whole, wholeEnd, kLanes,
+         [&](Value low) { rows(low, k.add(low, kLanes), type == step::KvType::BF16); });
+  rows(wholeEnd, end, false);
 }
 
 } // namespace gemmac::cpu

@@ -120,14 +120,16 @@ void emitOp(PhaseEmitter &e, step::CacheWriteOp op);
 // EmitAttention.cpp
 /// The attention of a phase that is nothing else, or null.
 step::AttentionOp onlyAttention(step::PhaseOp phase);
-/// Whether such a phase, of an entry of one row, is split by positions.
+/// Whether such a phase, of a single row, is split by positions.
 bool isSplit(step::AttentionOp op);
 /// Private memory that a task takes, and memory behind the arena's plan that the parts of a split one take.
-int64_t attentionScratch(step::AttentionOp op);
+int64_t attentionScratch(step::AttentionOp op, step::CacheOp cache);
 int64_t attentionParts(step::AttentionOp op, step::CacheOp cache);
+/// Lines of counters that a split one takes behind the phase's first one.
+int64_t arrivalLines(step::AttentionOp op);
 /// How many tasks such a phase has for `rows` rows once the cache is full.
 int64_t mostAttentionTasks(step::AttentionOp op, step::CacheOp cache, const Target &target, int64_t rows);
-/// Such a phase: how many tasks it has, and what emits one. `counter`: the phase's line of counters.
+/// Such a phase: how many tasks it has, and what emits one. `counter`: the phase's first line of counters.
 Tasks emitAttentionPhase(PhaseEmitter &e, step::AttentionOp op, Value counter);
 void emitOp(PhaseEmitter &e, step::AttentionOp op);
 void emitOp(PhaseEmitter &e, step::QkOp op);

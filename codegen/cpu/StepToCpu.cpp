@@ -12,6 +12,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <functional>
+#include <utility>
 
 using namespace mlir;
 
@@ -112,13 +113,20 @@ private:
 /// What one entry's calls share.
 struct EntryEmitter {
   KernelBuilder &k;
+/// Claims of tasks, and what arrives at a split attention.
+int64_t counterLines(step::PhaseOp phase) {
+  step::AttentionOp attention = onlyAttention(phase);
+  return 1 + (attention ? arrivalLines(attention) : 0);
+}
+
   SymbolTable &symbols;
   EntryScope scope;
   Value scratch;
-  int64_t phaseIndex = 0;
+  int64_t counterLine = 0;
 
   SmallVector<Value> arguments(step::PhaseOp phase, const PhaseKey &key) {
-    return scope.phaseArguments(phase, key, phaseIndex++, symbols, scratch);
+    const int64_t line = std::exchange(counterLine, counterLine + counterLines(phase));
+    return scope.phaseArguments(phase, key, line, symbols, scratch);
   }
   void prefetch(step::PrefetchOp op, func::FuncOp function);
 };
@@ -178,6 +186,12 @@ FailureOr<func::FuncOp> ProgramEmitter::phaseFunction(step::PhaseOp phase, const
   builder.setInsertionPointToStart(function.addEntryBlock());
   KernelBuilder k(builder, phase.getLoc(), target);
   PhaseEmitter e(k, library, phase);
+        .Case<step::PackOp, step::PackTileOp>([&](auto o) -> WalkResult {
+          if (o.getAct() == step::Act::BF16T && !target.amx)
+            return o.emitOpError("writes bf16t activations, which need a matrix unit: target ")
+                   << target.name << " lacks amx-tile and amx-bf16";
+          return WalkResult::advance();
+        })
   if (failed(fillPhase(e, function, key)))
     return failure();
   func::ReturnOp::create(builder, phase.getLoc());
@@ -195,12 +209,6 @@ TaskGrid gridOf(step::PhaseOp phase, const SymbolTable &symbols, bool tiles) {
 
 /// Task (row,) column as the phase says, or several at a time where the phase is such that they gain by it.
 Tasks tasksOf(PhaseEmitter &e, Value counter, const SymbolTable &symbols, bool tiles, LogicalResult &result) {
-        .Case<step::PackOp, step::PackTileOp>([&](auto o) -> WalkResult {
-          if (o.getAct() == step::Act::BF16T && !target.amx)
-            return o.emitOpError("writes bf16t activations, which need a matrix unit: target ")
-                   << target.name << " lacks amx-tile and amx-bf16";
-          return WalkResult::advance();
-        })
   KernelBuilder &k = e.k;
   const int64_t columns = e.phase.getCols();
   const TasksAtOnce atOnce = tileTasksAtOnce(e.phase, symbols);
@@ -342,7 +350,7 @@ int64_t emitterExtraScratch(step::ProgramOp program) {
       [&](step::ExpertMatmulOp op) { bytes = std::max(bytes, cpu::groupedExpertScratch(op, symbols)); });
   program.walk([&](step::SelectTopOp op) { bytes = std::max(bytes, cpu::selectionScratch(op)); });
   program.walk([&](step::AttentionOp op) {
-    bytes = std::max(bytes, cpu::attentionScratch(op));
+    bytes = std::max(bytes, cpu::attentionScratch(op, symbols.lookup<step::CacheOp>(op.getCache())));
     if (tiles)
       bytes = std::max(bytes, cpu::tileAttentionScratch(op->getParentOfType<step::PhaseOp>(), symbols));
   });
@@ -357,6 +365,13 @@ int64_t totalArenaBytes(step::ProgramOp program) {
   });
   program.walk([&](step::SelectTopOp op) { parts = std::max(parts, cpu::selectionArena(op)); });
   return roundUp(program.getArenaBytes().value_or(0), kAlign) + parts;
+}
+
+int64_t counterLines(step::EntryOp entry) {
+  int64_t lines = 0;
+  for (auto phase : entry.getOps<step::PhaseOp>())
+    lines += cpu::counterLines(phase);
+  return lines;
 }
 
 int64_t totalScratchBytes(step::ProgramOp program) {

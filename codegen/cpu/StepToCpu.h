@@ -31,6 +31,9 @@ int64_t emitterExtraScratch(step::ProgramOp program);
 /// split by positions.
 int64_t totalArenaBytes(step::ProgramOp program);
 
+/// Lines of counters that the code of an entry takes; the manifest's "counters" is the most of all entries.
+int64_t counterLines(step::EntryOp entry);
+
 /// scratch_bytes of the manifest: the plan's, rounded up, plus emitterExtraScratch.
 int64_t totalScratchBytes(step::ProgramOp program);
 

@@ -12,6 +12,7 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <condition_variable>
@@ -70,7 +71,7 @@ bool haveTiles() {
 struct TestProgram::Code {
   std::unique_ptr<llvm::orc::LLJIT> jit;
   GmEntry entry = nullptr;
-  int64_t scratchBytes = 0;
+  int64_t scratchBytes = 0, counterLines = 0;
 };
 
 Buffer TestProgram::buffer(const std::string &name, int64_t rows, int64_t columns, const std::string &element,
@@ -176,6 +177,8 @@ void TestProgram::compile(const std::string &targetName, unsigned level) {
   llvm::cantFail(code->jit->addObjectFile(std::move(*object)));
   code->entry = llvm::cantFail(code->jit->lookup("gm_entry_test")).toPtr<GmEntry>();
   code->scratchBytes = totalScratchBytes(program);
+  for (auto entry : program.getOps<step::EntryOp>())
+    code->counterLines = std::max(code->counterLines, counterLines(entry));
   ASSERT_LE(totalArenaBytes(program), arenaSize + static_cast<int64_t>(kBehindArena));
   packed.allocate(weights.size());
   if (!weights.empty())
@@ -203,7 +206,7 @@ void TestProgram::run(int64_t rows, int workers, int64_t first, std::vector<int3
   for (int64_t i = 0; i < rows; ++i)
     positions.push_back(static_cast<int32_t>(first + i));
   tokens.resize(static_cast<size_t>(rows));
-  std::vector<int64_t> counters(static_cast<size_t>(phases + 1) * 8, 0);
+  std::vector<int64_t> counters(static_cast<size_t>(code->counterLines) * 8, 0);
   Barrier barrier(workers), start(workers); // together: else the first one may do it all
   auto work = [&](int worker) {
     Aligned scratch;
