@@ -41,8 +41,8 @@ public:
   mlir::func::FuncOp sortSelection();
   /// A constant table of f32; returns its symbol.
   std::string table(llvm::ArrayRef<float> values);
-  /// (GmStep, weights, bytes per task, tasks, bytes): prefetches the start of the task that this worker is
-  /// likely to claim.
+  /// (GmStep, weights, bytes per task, tasks, streams, bytes from one to the next, bytes of each): prefetches
+  /// the beginnings of what is read side by side in the task that this worker is likely to claim.
   mlir::func::FuncOp prefetch();
 
   mlir::ModuleOp moduleOp() { return module; }

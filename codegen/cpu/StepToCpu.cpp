@@ -64,13 +64,16 @@ func::FuncOp KernelLibrary::defined(StringRef name, StringRef arguments,
 }
 
 func::FuncOp KernelLibrary::prefetch() {
-  return defined("prefetch_task", "ppiii", [](KernelBuilder &k, ValueRange a) {
+  return defined("prefetch_task", "ppiiiii", [](KernelBuilder &k, ValueRange a) {
     Value worker = k.load(k.i64(), k.at(a[0], Worker));
     k.ifThen(k.lt(worker, a[3]), [&] {
-      Value from = k.at(a[1], k.mul(worker, a[2]));
-      k.loop(k.c(0), a[4], 64, [&](Value offset) {
-        LLVM::Prefetch::create(k.builder(), k.location(), k.at(from, offset), /*rw=*/0, /*hint=*/2,
-                               /*cache=*/1);
+      Value task = k.at(a[1], k.mul(worker, a[2]));
+      k.loop(k.c(0), a[4], 1, [&](Value stream) {
+        Value from = k.at(task, k.mul(stream, a[5]));
+        k.loop(k.c(0), a[6], 64, [&](Value offset) {
+          LLVM::Prefetch::create(k.builder(), k.location(), k.at(from, offset), /*rw=*/0, /*hint=*/2,
+                                 /*cache=*/1);
+        });
       });
     });
   });
@@ -110,15 +113,15 @@ private:
   LogicalResult fillPhase(PhaseEmitter &e, func::FuncOp function, const PhaseKey &key);
 };
 
-/// What one entry's calls share.
-struct EntryEmitter {
-  KernelBuilder &k;
 /// Claims of tasks, and what arrives at a split attention.
 int64_t counterLines(step::PhaseOp phase) {
   step::AttentionOp attention = onlyAttention(phase);
   return 1 + (attention ? arrivalLines(attention) : 0);
 }
 
+/// What one entry's calls share.
+struct EntryEmitter {
+  KernelBuilder &k;
   SymbolTable &symbols;
   EntryScope scope;
   Value scratch;
@@ -131,19 +134,44 @@ int64_t counterLines(step::PhaseOp phase) {
   void prefetch(step::PrefetchOp op, func::FuncOp function);
 };
 
-void EntryEmitter::prefetch(step::PrefetchOp op, func::FuncOp function) {
+/// The phase behind a prefetch.
+step::PhaseOp phaseBehind(step::PrefetchOp op) {
   for (Operation *next = op->getNextNode(); next; next = next->getNextNode())
-    if (auto phase = dyn_cast<step::PhaseOp>(next)) {
-      if (tileTasksAtOnce(phase, symbols).most > 1) // the first tasks are not the workers' first
-        return;
-      break;
-    }
+    if (auto phase = dyn_cast<step::PhaseOp>(next))
+      return phase;
+  return {};
+}
+
+/// How many panels of `weight` a row's product in `phase` reads side by side.
+int64_t streamsOf(step::PhaseOp phase, step::WeightOp weight, const Target &target) {
+  int64_t streams = 1;
+  phase.getBody().walk([&](step::MatmulOp op) {
+    if (op.getWeight() != weight.getSymName())
+      return;
+    const step::Act act = op.getFormat() == step::Act::I8 ? step::Act::I8 : step::Act::F32; // callMatmul()
+    const auto panels = static_cast<int64_t>(weight.getTile()) / kPanelRows;
+    streams = resolved(tuningOf(op), target, weight.getFormat(), act, panels).streams;
+  });
+  return streams;
+}
+
+/// A prefetch brings the beginnings of the panels that are read first, side by side; if not, one piece from
+/// the task's beginning.
+constexpr bool kPrefetchesStreams = true;
+
+void EntryEmitter::prefetch(step::PrefetchOp op, func::FuncOp function) {
+  step::PhaseOp phase = phaseBehind(op);
+  if (phase && tileTasksAtOnce(phase, symbols).most > 1) // the first tasks are not the workers' first
+    return;
   auto weight = symbols.lookup<step::WeightOp>(op.getWeight());
-  int64_t bytes = std::min<int64_t>(op.getBytes(), taskBytes(weight));
+  const int64_t streams = kPrefetchesStreams && phase ? streamsOf(phase, weight, k.cpu()) : 1;
+  const int64_t apart = streams > 1 ? panelBytes(weight.getFormat(), weight.getK()) : taskBytes(weight);
+  const int64_t each = std::min(roundUp(static_cast<int64_t>(op.getBytes()) / streams, 64), apart);
   Value base = k.at(scope.weights, *weight.getOffset());
   func::CallOp::create(k.builder(), k.location(), function,
                        ValueRange{scope.gmStep, base, k.c(taskBytes(weight)),
-                                  k.c(weight.getN() / weight.getTile()), k.c(bytes)});
+                                  k.c(weight.getN() / weight.getTile()), k.c(streams), k.c(apart),
+                                  k.c(each)});
 }
 
 /// Everything that the code takes an address from has one, and the target can do what is asked for.
@@ -155,6 +183,12 @@ LogicalResult ProgramEmitter::check() {
         .Case<step::MatmulOp, step::ExpertMatmulOp>([&](auto o) -> WalkResult {
           if (o.getFormat() == step::Act::BF16T && !target.amx)
             return o.emitOpError("reads bf16t activations, which need a matrix unit: target ")
+                   << target.name << " lacks amx-tile and amx-bf16";
+          return WalkResult::advance();
+        })
+        .Case<step::PackOp, step::PackTileOp>([&](auto o) -> WalkResult {
+          if (o.getAct() == step::Act::BF16T && !target.amx)
+            return o.emitOpError("writes bf16t activations, which need a matrix unit: target ")
                    << target.name << " lacks amx-tile and amx-bf16";
           return WalkResult::advance();
         })
@@ -186,12 +220,6 @@ FailureOr<func::FuncOp> ProgramEmitter::phaseFunction(step::PhaseOp phase, const
   builder.setInsertionPointToStart(function.addEntryBlock());
   KernelBuilder k(builder, phase.getLoc(), target);
   PhaseEmitter e(k, library, phase);
-        .Case<step::PackOp, step::PackTileOp>([&](auto o) -> WalkResult {
-          if (o.getAct() == step::Act::BF16T && !target.amx)
-            return o.emitOpError("writes bf16t activations, which need a matrix unit: target ")
-                   << target.name << " lacks amx-tile and amx-bf16";
-          return WalkResult::advance();
-        })
   if (failed(fillPhase(e, function, key)))
     return failure();
   func::ReturnOp::create(builder, phase.getLoc());
