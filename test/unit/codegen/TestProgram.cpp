@@ -51,6 +51,18 @@ namespace gemmac::test {
 /// Room for what emitted code keeps behind the planned arena.
 static constexpr size_t kBehindArena = 4 << 20;
 
+/// What lies behind scratch and arena: bytes that no code may change, and that are no sensible numbers.
+struct Guard {
+  static constexpr size_t kBytes = 4096;
+  static constexpr int kByte = 0xff;
+  char *at;
+
+  explicit Guard(char *at) : at(at) { std::memset(at, kByte, kBytes); }
+  bool isWhole() const {
+    return std::all_of(at, at + kBytes, [](char c) { return c == static_cast<char>(kByte); });
+  }
+};
+
 std::vector<std::string> runnableTargets() {
   auto host = llvm::sys::getHostCPUFeatures();
   std::vector<std::string> names{"x86-64-v3"};
@@ -71,7 +83,7 @@ bool haveTiles() {
 struct TestProgram::Code {
   std::unique_ptr<llvm::orc::LLJIT> jit;
   GmEntry entry = nullptr;
-  int64_t scratchBytes = 0, counterLines = 0;
+  int64_t scratchBytes = 0, arenaBytes = 0, counterLines = 0;
 };
 
 Buffer TestProgram::buffer(const std::string &name, int64_t rows, int64_t columns, const std::string &element,
@@ -179,7 +191,8 @@ void TestProgram::compile(const std::string &targetName, unsigned level) {
   code->scratchBytes = totalScratchBytes(program);
   for (auto entry : program.getOps<step::EntryOp>())
     code->counterLines = std::max(code->counterLines, counterLines(entry));
-  ASSERT_LE(totalArenaBytes(program), arenaSize + static_cast<int64_t>(kBehindArena));
+  code->arenaBytes = totalArenaBytes(program);
+  ASSERT_LE(code->arenaBytes, arenaSize + static_cast<int64_t>(kBehindArena - Guard::kBytes));
   packed.allocate(weights.size());
   if (!weights.empty())
     std::memcpy(packed.data(), weights.data(), weights.size());
@@ -208,14 +221,18 @@ void TestProgram::run(int64_t rows, int workers, int64_t first, std::vector<int3
   tokens.resize(static_cast<size_t>(rows));
   std::vector<int64_t> counters(static_cast<size_t>(code->counterLines) * 8, 0);
   Barrier barrier(workers), start(workers); // together: else the first one may do it all
+  const Guard behindArena(arena.data() + code->arenaBytes);
   auto work = [&](int worker) {
+    const auto scratchBytes = static_cast<size_t>(code->scratchBytes);
     Aligned scratch;
-    scratch.allocate(static_cast<size_t>(code->scratchBytes) + 64);
-    std::memset(scratch.data(), 0xff, scratch.size); // NaN: nobody may rely on what scratch holds
+    scratch.allocate(scratchBytes + Guard::kBytes);
+    std::memset(scratch.data(), 0xff, scratchBytes); // NaN: nobody may rely on what scratch holds
+    const Guard behindScratch(scratch.data() + scratchBytes);
     GmStep step{arena.data(), packed.data(),   scratch.data(), tokens.data(), positions.data(),
                 rows,         counters.data(), worker,         &barrier,      workers};
     start.wait();
     code->entry(&step);
+    EXPECT_TRUE(behindScratch.isWhole()) << "worker " << worker << " wrote behind its scratch";
   };
   std::vector<std::thread> threads;
   for (int i = 1; i < workers; ++i)
@@ -223,6 +240,7 @@ void TestProgram::run(int64_t rows, int workers, int64_t first, std::vector<int3
   work(0);
   for (std::thread &t : threads)
     t.join();
+  EXPECT_TRUE(behindArena.isWhole()) << "something was written behind the arena";
 }
 
 std::string testName(std::string text) {
