@@ -1,7 +1,7 @@
 // step.embed: one row of a table, from row-major tables and from panels (a tied embedding is packed once, for
 // the logits).
-#include "codegen/kernel/PanelReader.h"
 #include "codegen/cpu/PhaseEmitter.h"
+#include "codegen/kernel/PanelReader.h"
 #include "codegen/kernel/RowBlocks.h"
 #include "dialect/step/Layout.h"
 
@@ -80,7 +80,8 @@ void Gather::panels() {
   Value lane = k.rem(token, kPanelRows), first = k.extract(scale, 0);
   k.loop(0, table.getK(), 1, [&](Value i) {
     Value superblock = k.at(panel, k.mul(k.div(i, kSuperblockK), superblockBytes(format)));
-    k.store(k.fmul(panelElement(k, format, superblock, lane, k.rem(i, kSuperblockK)), first), k.at(out, k.mul(i, 4)));
+    k.store(k.fmul(panelElement(k, format, superblock, lane, k.rem(i, kSuperblockK)), first),
+            k.at(out, k.mul(i, 4)));
   });
 }
 

@@ -1,5 +1,6 @@
-// Product kernels on f32 activations: weights of f32, bf16 and f16 (a step is 8 k), and of 8 and 4 bits (a
-// step is a group of 32, whose sum of quantised values times activations is scaled once).
+// Product kernels on f32 activations: weights of f32, bf16 and f16 (a step is 8 k), and of codes of 4, 5, 6
+// and 8 bits (a step is a group of them that shares a scale, 32 or 16 k: the sum of codes times activations
+// is scaled once, and the sum of the activations times the group's minimum added where there is one).
 #include "codegen/cpu/Kernel.h"
 #include "codegen/kernel/PanelReader.h"
 

@@ -2,6 +2,8 @@
 #include "codegen/cpu/PhaseEmitter.h"
 #include "dialect/step/Layout.h"
 
+#include <limits>
+
 using namespace mlir;
 
 namespace gemmac::cpu {

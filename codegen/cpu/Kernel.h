@@ -37,11 +37,11 @@ protected:
   KernelBuilder &k;
 };
 
-/// f32p16, bf16p16, f16p16 x f32.
+/// Weights of f32, bf16 and f16 x f32.
 std::unique_ptr<Kernel> makeFloatKernel(KernelBuilder &k, step::Format format);
-/// q8p16, q4p16 x f32: dequantised in registers.
+/// Weights of codes (step::hasCodes()) x f32: codes become f32 in registers, their sums are scaled.
 std::unique_ptr<Kernel> makeDequantKernel(KernelBuilder &k, step::Format format);
-/// q8p16, q4p16 x i8.
+/// Weights of codes x int8 with scales: sums of integers, scaled.
 std::unique_ptr<Kernel> makeInt8Kernel(KernelBuilder &k, step::Format format);
 
 } // namespace gemmac::cpu

@@ -1,7 +1,9 @@
 // What an emitter of a tile op sees: the kernel builder, the task it is in, and views of its operands. Shared
-// by the files Emit*.cpp; private to codegen/cpu. Invariant: code emitted for a phase depends on shapes and
-// formats only, never on offsets, names or the entry's rows, so that equal phases share one function. What
-// does depend on the rows (tiles of bf16t, attention on tiles or split by positions) says so in its PhaseKey.
+// by the files Emit*.cpp; private to codegen/cpu. Invariant: code emitted for a phase depends on what its
+// PhaseKey says (ops, shapes, formats, attributes) and on what a program has once (context, sizes of the
+// memory plan), never on offsets, names or the entry's rows, so that equal phases share one function. Where
+// rows decide how a phase is computed (tiles of bf16t, attention on tiles or split by positions, experts
+// whose rows are grouped), its PhaseKey says so too: ProgramEmitter::howOf().
 #pragma once
 
 #include "codegen/cpu/CpuBuilder.h"
@@ -16,7 +18,9 @@
 #include "llvm/ADT/StringMap.h"
 
 #include <functional>
+#include <map>
 #include <string>
+#include <vector>
 
 namespace gemmac::cpu {
 

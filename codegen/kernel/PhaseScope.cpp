@@ -98,10 +98,10 @@ SmallVector<Place> phasePlaces(const PhaseKey &key, const SymbolTable &symbols) 
   return places;
 }
 
-SmallVector<Value> EntryScope::phaseArguments(step::PhaseOp phase, const PhaseKey &key, int64_t line,
+SmallVector<Value> EntryScope::phaseArguments(step::PhaseOp phase, const PhaseKey &key, int64_t index,
                                               const SymbolTable &symbols, Value privateBase) {
   const bool last = phase.getRows() == step::Rows::Last;
-  SmallVector<Value> result{gmStep, k.at(counters, line * 64), last ? k.c(1) : rows,
+  SmallVector<Value> result{gmStep, k.at(counters, index * 64), last ? k.c(1) : rows,
                             last ? k.add(rows, -1) : k.c(0)};
   for (const Place &place : phasePlaces(key, symbols))
     result.push_back(k.at(place.part == Place::Arena     ? arena

@@ -66,9 +66,8 @@ struct EntryScope {
   mlir::Value gmStep, arena, weights, counters, rows;
 
   EntryScope(KernelBuilder &k, mlir::Value gmStep);
-  /// Arguments for `phase`, whose counters begin at line `line`; its private buffers lie behind
-  /// `privateBase`.
-  llvm::SmallVector<mlir::Value> phaseArguments(step::PhaseOp phase, const PhaseKey &key, int64_t line,
+  /// Arguments for `phase`, the entry's `index`-th; its private buffers lie behind `privateBase`.
+  llvm::SmallVector<mlir::Value> phaseArguments(step::PhaseOp phase, const PhaseKey &key, int64_t index,
                                                 const mlir::SymbolTable &symbols, mlir::Value privateBase);
 };
 

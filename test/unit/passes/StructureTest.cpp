@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 using namespace gemmac;
 using mlir::Operation;
 using mlir::Value;

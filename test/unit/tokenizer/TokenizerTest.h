@@ -8,6 +8,7 @@
 #include "../frontend/TestFiles.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 

@@ -15,6 +15,7 @@
 #include "runtime/cuda/Images.h"
 
 #include <chrono>
+#include <map>
 #include <thread>
 
 /// A kernel has one thread here.
