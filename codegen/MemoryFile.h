@@ -20,6 +20,7 @@ public:
   static llvm::Expected<MemoryFile> create(llvm::StringRef bytes, const char *what);
   /// Its name in this process, and in programs that it starts while the file is there.
   std::string path() const { return "/proc/self/fd/" + std::to_string(fd); }
+  int descriptor() const { return fd; }
   /// All that is in it now. Fails with exit code 3.
   llvm::Expected<std::string> read() const;
 

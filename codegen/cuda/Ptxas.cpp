@@ -1,6 +1,7 @@
 // See Ptxas.h.
 #include "codegen/cuda/Ptxas.h"
 
+#include "codegen/ChildProcess.h"
 #include "codegen/MemoryFile.h"
 #include "codegen/cuda/LowerToPtx.h"
 #include "frontend/Diagnostic.h"
@@ -14,7 +15,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <iterator>
+#include <thread>
 
 using namespace llvm;
 
@@ -53,16 +56,6 @@ Expected<std::optional<std::string>> findPtxas() {
   return findPtxas({variable("CUDA_HOME"), variable("PATH")});
 }
 
-Expected<std::string> needPtxas(StringRef what) {
-  auto found = findPtxas();
-  if (!found)
-    return found.takeError();
-  if (!*found)
-    return machineError(what + " needs ptxas, which is not in $CUDA_HOME/bin, in PATH or in "
-                               "/usr/local/cuda/bin; install NVIDIA's CUDA toolkit, or take --emit=ptx");
-  return **found;
-}
-
 namespace {
 
 struct Messages {
@@ -70,24 +63,40 @@ struct Messages {
   std::string text;
 };
 
-/// Runs ptxas with nothing to read; what it prints, to either stream. Ctrl-C reaches it as it does us.
-Expected<Messages> run(StringRef ptxas, ArrayRef<StringRef> arguments) {
+/// ptxas at work.
+struct Running {
+  MemoryFile log;
+  ChildProcess child;
+};
+
+Error cannotRun(StringRef ptxas, const Twine &why) {
+  return machineError(ptxas + ": cannot be run: " + why + "; reinstall the CUDA toolkit");
+}
+
+Expected<Running> start(const std::string &ptxas, ArrayRef<std::string> arguments) {
   Expected<MemoryFile> log = MemoryFile::create("", "ptxas");
   if (!log)
     return log.takeError();
-  const std::string logPath = log->path();
-  SmallVector<StringRef> command{ptxas};
-  command.append(arguments.begin(), arguments.end());
-  std::string problem;
-  const int code = sys::ExecuteAndWait(ptxas, command, std::nullopt,
-                                       {StringRef(), StringRef(logPath), StringRef(logPath)}, 0, 0, &problem);
+  Expected<ChildProcess> child = ChildProcess::start(ptxas, arguments, *log);
+  if (!child)
+    return cannotRun(ptxas, toString(child.takeError()));
+  return Running{std::move(*log), std::move(*child)};
+}
+
+/// Waits for its end; what it printed.
+Expected<Messages> finish(StringRef ptxas, Running &running) {
+  const int code = running.child.wait();
   if (code < 0)
-    return machineError(ptxas + ": cannot be run: " + (problem.empty() ? "it crashed" : problem) +
-                        "; reinstall the CUDA toolkit");
-  Expected<std::string> text = log->read();
+    return cannotRun(ptxas, "signal " + Twine(-code) + " ended it");
+  Expected<std::string> text = running.log.read();
   if (!text)
     return text.takeError();
   return Messages{code, std::move(*text)};
+}
+
+Expected<Messages> run(const std::string &ptxas, ArrayRef<std::string> arguments) {
+  Expected<Running> running = start(ptxas, arguments);
+  return running ? finish(ptxas, *running) : running.takeError();
 }
 
 /// What stands behind `word` up to a blank, comma or quote.
@@ -96,30 +105,6 @@ StringRef wordAfter(StringRef text, StringRef word) {
   return at == StringRef::npos ? StringRef() : text.substr(at + word.size()).take_until([](char c) {
     return isSpace(c) || c == ',' || c == '\'';
   });
-}
-
-/// "13.0", or "an unknown version".
-std::string release(StringRef ptxas) {
-  Expected<Messages> version = run(ptxas, {"--version"});
-  if (!version) {
-    consumeError(version.takeError());
-    return "an unknown version";
-  }
-  StringRef found = wordAfter(version->text, "release ");
-  return found.empty() ? "an unknown version" : found.str();
-}
-
-/// Fails where this ptxas names the architectures that it knows, and `target` is not among them.
-Error checkKnows(StringRef ptxas, const GpuTarget &target) {
-  Expected<Messages> help = run(ptxas, {"--help"});
-  if (!help)
-    return help.takeError();
-  const StringRef text = help->text;
-  if (!text.contains("'sm_") || text.contains("'" + target.name + "'"))
-    return Error::success();
-  return machineError(ptxas + ": found CUDA " + release(ptxas) + ", which does not know " + target.name +
-                      "; install CUDA " + target.toolkit +
-                      " or later and let CUDA_HOME name it, or take --emit=ptx");
 }
 
 /// The first error of what ptxas printed, without the name of a file that nobody has seen.
@@ -204,34 +189,114 @@ std::string printReports(ArrayRef<PtxasReport> reports) {
   return text;
 }
 
-Expected<std::unique_ptr<MemoryBuffer>> assemble(StringRef ptxas, StringRef ptx, const GpuTarget &target,
-                                                 std::vector<PtxasReport> &reports) {
-  if (Error error = checkKnows(ptxas, target))
-    return Expected<std::unique_ptr<MemoryBuffer>>(std::move(error));
-  Expected<MemoryFile> input = MemoryFile::create(ptx, "ptxas");
+bool Ptxas::knows(const GpuTarget &target) const {
+  return !StringRef(help).contains("'sm_") || StringRef(help).contains("'" + target.name + "'");
+}
+
+std::string Ptxas::lacks(const GpuTarget &target) const {
+  return path + ": found CUDA " + release + ", which does not know " + target.name;
+}
+
+Error Ptxas::require(const GpuTarget &target) const {
+  if (knows(target))
+    return Error::success();
+  return machineError(lacks(target) + "; install CUDA " + target.toolkit +
+                      " or later and let CUDA_HOME name it, or take --emit=ptx");
+}
+
+Expected<Ptxas> askPtxas(StringRef path) {
+  Ptxas ptxas{path.str(), "", ""};
+  Expected<Messages> version = run(ptxas.path, {"--version"});
+  if (!version)
+    return version.takeError();
+  Expected<Messages> help = run(ptxas.path, {"--help"});
+  if (!help)
+    return help.takeError();
+  StringRef found = wordAfter(version->text, "release ");
+  ptxas.release = found.empty() ? "an unknown version" : found.str();
+  ptxas.help = std::move(help->text);
+  return ptxas;
+}
+
+Expected<Ptxas> needPtxas(StringRef what) {
+  auto found = findPtxas();
+  if (!found)
+    return found.takeError();
+  if (!*found)
+    return machineError(what + " needs ptxas, which is not in $CUDA_HOME/bin, in PATH or in "
+                               "/usr/local/cuda/bin; install NVIDIA's CUDA toolkit, or take --emit=ptx");
+  return askPtxas(**found);
+}
+
+namespace {
+
+/// A text on its way to a cubin.
+struct Job {
+  MemoryFile input, output;
+  Running running;
+};
+
+Expected<Job> startJob(const Ptxas &ptxas, StringRef text, const GpuTarget &target) {
+  Expected<MemoryFile> input = MemoryFile::create(text, "ptxas");
   if (!input)
     return input.takeError();
   Expected<MemoryFile> output = MemoryFile::create("", "ptxas");
   if (!output)
     return output.takeError();
-  const std::string from = input->path(), to = output->path();
-  Expected<Messages> messages = run(ptxas, {"-v", "-arch", target.name, "-o", to, from});
+  Expected<Running> running =
+      start(ptxas.path, {"-v", "-arch", target.name, "-o", output->path(), input->path()});
+  if (!running)
+    return running.takeError();
+  return Job{std::move(*input), std::move(*output), std::move(*running)};
+}
+
+Expected<Assembly> finishJob(const Ptxas &ptxas, Job &job, const GpuTarget &target) {
+  Expected<Messages> messages = finish(ptxas.path, job.running);
   if (!messages)
     return messages.takeError();
   if (messages->code != 0)
-    return machineError(ptxas + " (CUDA " + release(ptxas) + ") does not take the code for " + target.name +
-                        ": " + firstError(messages->text, from) +
+    return machineError(ptxas.path + " (CUDA " + ptxas.release + ") does not take the code for " +
+                        target.name + ": " + firstError(messages->text, job.input.path()) +
                         "; this is a defect of gemmac: please report it");
-  reports = parsePtxasReports(messages->text);
-  Expected<std::string> cubin = output->read();
+  Expected<std::string> cubin = job.output.read();
   if (!cubin)
     return cubin.takeError();
   // Whoever says that all went well may be no ptxas.
   if (!StringRef(*cubin).starts_with("\x7f"
                                      "ELF"))
-    return machineError(ptxas + " ended without an error, but what it wrote (" + Twine(cubin->size()) +
+    return machineError(ptxas.path + " ended without an error, but what it wrote (" + Twine(cubin->size()) +
                         " bytes) is no cubin; let CUDA_HOME or PATH name a CUDA toolkit that works");
-  return MemoryBuffer::getMemBufferCopy(*cubin, "cubin");
+  return Assembly{MemoryBuffer::getMemBufferCopy(*cubin, "cubin"), parsePtxasReports(messages->text)};
+}
+
+} // namespace
+
+Expected<std::vector<Assembly>> assemble(const Ptxas &ptxas, ArrayRef<std::string> texts,
+                                         const GpuTarget &target, unsigned atOnce) {
+  if (Error error = ptxas.require(target))
+    return error;
+  std::deque<Job> jobs; // that run; where one fails, the others end with it
+  std::vector<Assembly> done;
+  for (size_t next = 0; done.size() < texts.size();) {
+    if (next < texts.size() && jobs.size() < atOnce) {
+      Expected<Job> job = startJob(ptxas, texts[next++], target);
+      if (!job)
+        return job.takeError();
+      jobs.push_back(std::move(*job));
+      continue;
+    }
+    Expected<Assembly> assembly = finishJob(ptxas, jobs.front(), target);
+    if (!assembly)
+      return assembly.takeError();
+    jobs.pop_front();
+    done.push_back(std::move(*assembly));
+  }
+  return done;
+}
+
+Expected<std::vector<Assembly>> assemble(const Ptxas &ptxas, ArrayRef<std::string> texts,
+                                         const GpuTarget &target) {
+  return assemble(ptxas, texts, target, std::max(1u, std::thread::hardware_concurrency()));
 }
 
 } // namespace gemmac

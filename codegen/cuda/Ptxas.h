@@ -40,14 +40,39 @@ struct PtxasPlaces {
 /// with exit code 3 where CUDA_HOME names a folder that has none: what was asked for is not replaced.
 llvm::Expected<std::optional<std::string>> findPtxas();
 llvm::Expected<std::optional<std::string>> findPtxas(const PtxasPlaces &places);
-/// The same; where there is none, fails with exit code 3, naming what it is needed for ("--emit=cubin").
-llvm::Expected<std::string> needPtxas(llvm::StringRef what);
 
-/// The cubin of `ptx`, and a report of each of its functions. Fails with exit code 3 where this
-/// ptxas does not know the architecture, cannot be run, or does not take the text.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> assemble(llvm::StringRef ptxas, llvm::StringRef ptx,
-                                                             const GpuTarget &target,
-                                                             std::vector<PtxasReport> &reports);
+/// A ptxas that has been asked what it is, once.
+struct Ptxas {
+  std::string path;
+  std::string release; ///< of the toolkit: "13.0", or "an unknown version"
+  std::string help;    ///< what --help prints, with the names of architectures
+
+  /// Whether it knows the architecture; also where it does not say which ones it knows.
+  bool knows(const GpuTarget &target) const;
+  /// Of one that does not: "PATH: found CUDA 11.8, which does not know sm_90a".
+  std::string lacks(const GpuTarget &target) const;
+  /// Fails with exit code 3 where it does not.
+  llvm::Error require(const GpuTarget &target) const;
+};
+/// Asks the one at `path`. Fails with exit code 3 where it cannot be run.
+llvm::Expected<Ptxas> askPtxas(llvm::StringRef path);
+/// Finds and asks; where there is none, fails with exit code 3, naming what it is needed for
+/// ("--emit=cubin").
+llvm::Expected<Ptxas> needPtxas(llvm::StringRef what);
+
+/// What became of a text.
+struct Assembly {
+  std::unique_ptr<llvm::MemoryBuffer> cubin;
+  std::vector<PtxasReport> reports; ///< of each of its functions
+};
+/// One for each of the PTX texts, in their order. At most `atOnce` (at least 1) are made side by side, each
+/// by a process of its own. Fails with exit code 3 where this ptxas does not know the architecture, cannot be
+/// run, or does not take a text: the first one's message.
+llvm::Expected<std::vector<Assembly>> assemble(const Ptxas &ptxas, llvm::ArrayRef<std::string> texts,
+                                               const GpuTarget &target, unsigned atOnce);
+/// The same with as many as there are cores.
+llvm::Expected<std::vector<Assembly>> assemble(const Ptxas &ptxas, llvm::ArrayRef<std::string> texts,
+                                               const GpuTarget &target);
 
 /// The reports in what `ptxas -v` printed.
 std::vector<PtxasReport> parsePtxasReports(llvm::StringRef messages);

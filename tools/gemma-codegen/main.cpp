@@ -76,13 +76,14 @@ Result produce(mlir::ModuleOp module, const GpuTarget &target, llvm::StringRef k
     return ptx.takeError();
   if (kind == "ptx")
     return llvm::MemoryBuffer::getMemBufferCopy(*ptx);
-  llvm::Expected<std::string> ptxas = needPtxas("--emit=cubin");
+  llvm::Expected<Ptxas> ptxas = needPtxas("--emit=cubin");
   if (!ptxas)
     return ptxas.takeError();
-  std::vector<PtxasReport> reports;
-  Result cubin = assemble(*ptxas, *ptx, target, reports);
-  llvm::errs() << printReports(perKernel(reports));
-  return cubin;
+  auto made = assemble(*ptxas, *ptx, target);
+  if (!made)
+    return made.takeError();
+  llvm::errs() << printReports(perKernel(made->front().reports));
+  return std::move(made->front().cubin);
 }
 
 /// What `emit` makes of the one program in `module`.
@@ -94,7 +95,7 @@ emitCode(mlir::ModuleOp module, llvm::StringRef input,
     return inputError(input, "", "expected one step.program, found " + llvm::Twine(programs.size()));
   mlir::OwningOpRef<mlir::ModuleOp> code = mlir::ModuleOp::create(module.getLoc());
   if (mlir::failed(emit(programs.front(), *code)))
-    return inputError(input, "", "has no code (see the messages above)");
+    return usageError(input + ": the target has no code for what is named above; take another target");
   return code;
 }
 

@@ -33,24 +33,24 @@ public:
 
 private:
   llvm::Error choose();
+  llvm::Error choosePtxas();
   llvm::Error lower();
   llvm::Error generate();
-  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> cubinOf(llvm::StringRef ptx, const GpuTarget &target,
-                                                              const std::string &name);
+  llvm::Expected<std::vector<std::unique_ptr<llvm::MemoryBuffer>>>
+  cubinsOf(llvm::ArrayRef<std::string> texts, const GpuTarget &target, llvm::ArrayRef<std::string> names);
   llvm::Error writeCode(mlir::ModuleOp code);
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> emitFor(const GpuTarget &target);
   llvm::Error addImages(mlir::ModuleOp code, const GpuTarget &target, bool fallback);
   llvm::json::Object manifest(llvm::json::Object hashes) const;
   llvm::Error writeForGpu();
   llvm::Error writeEmulated(mlir::ModuleOp code);
-  ProgramMemory memory() const {
-    return {target().name, manifest({}), {cudaArenaBytes(program), cudaScratchBytes(program)}};
-  }
+  /// Whether there is a ptxas that makes cubins for it.
+  bool hasPtxas(const GpuTarget &target) const { return ptxas && ptxas->knows(target); }
   const GpuTarget &target() const { return targets.front(); }
 
-  std::vector<GpuTarget> targets;   ///< the highest capability first
-  std::optional<std::string> ptxas; ///< needed for cubins, and for --save-temps used where it is
-  std::optional<Target> host;       ///< of --emulate: this machine
+  std::vector<GpuTarget> targets; ///< the highest capability first
+  std::optional<Ptxas> ptxas;     ///< needed for cubins, and for --save-temps used where it is
+  std::optional<Target> host;     ///< of --emulate: this machine
   step::ProgramOp program;
   std::vector<GpuImage> images;
   std::vector<std::unique_ptr<llvm::MemoryBuffer>> buffers; ///< the images' bytes
@@ -68,24 +68,46 @@ llvm::Error CudaCompilation::choose() {
                       " architectures, but a file of PTX, a cubin or --emulate is for one; name one");
   if (options.estimate)
     return llvm::Error::success();
-  if (options.emulate) {
-    llvm::Expected<Target> native = lookupTarget("native");
-    if (!native)
-      return native.takeError();
-    host = std::move(*native);
-    return llvm::Error::success();
+  if (!options.emulate)
+    return choosePtxas();
+  llvm::Expected<Target> native = lookupTarget("native");
+  if (!native) {
+    llvm::consumeError(native.takeError());
+    return machineError("--emulate makes code for this machine, which is not x86-64 with AVX2, FMA and F16C "
+                        "(x86-64-v3); leave it out, or use another machine");
   }
+  host = std::move(*native);
+  return llvm::Error::success();
+}
+
+/// Of a ptxas that is too old for some of the architectures, an executable has the PTX of these.
+llvm::Error CudaCompilation::choosePtxas() {
   if (options.emit == EmitKind::Cubin) {
-    llvm::Expected<std::string> path = needPtxas("--emit=cubin");
-    if (!path)
-      return path.takeError();
-    ptxas = *path;
-  } else if (options.emit == EmitKind::Exe || (options.emit == EmitKind::Ptx && !options.saveTemps.empty())) {
-    llvm::Expected<std::optional<std::string>> path = findPtxas();
-    if (!path)
-      return path.takeError();
-    ptxas = *path;
+    llvm::Expected<Ptxas> needed = needPtxas("--emit=cubin");
+    if (!needed)
+      return needed.takeError();
+    ptxas = std::move(*needed);
+    return ptxas->require(target());
   }
+  if (options.emit != EmitKind::Exe && (options.emit != EmitKind::Ptx || options.saveTemps.empty()))
+    return llvm::Error::success();
+  llvm::Expected<std::optional<std::string>> path = findPtxas();
+  if (!path)
+    return path.takeError();
+  if (!*path)
+    return llvm::Error::success();
+  llvm::Expected<Ptxas> found = askPtxas(**path);
+  if (!found)
+    return found.takeError();
+  ptxas = std::move(*found);
+  for (const GpuTarget &each : targets)
+    if (!ptxas->knows(each))
+      llvm::errs() << "gemmac: warning: " << ptxas->lacks(each) << " (CUDA " << each.toolkit
+                   << " or later does): "
+                   << (options.emit == EmitKind::Exe
+                           ? "the executable carries PTX for it, which the driver compiles when it starts"
+                           : "--save-temps has no report of its registers")
+                   << "; install CUDA " << each.toolkit << " and let CUDA_HOME name it\n";
   return llvm::Error::success();
 }
 
@@ -102,18 +124,23 @@ llvm::Error CudaCompilation::lower() {
   return saveTemp("step.mlir", *module);
 }
 
-/// The cubin; what ptxas says of its kernels goes to --save-temps and, with -v, to stderr.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
-CudaCompilation::cubinOf(llvm::StringRef ptx, const GpuTarget &target, const std::string &name) {
-  std::vector<PtxasReport> reports;
-  auto cubin = assemble(*ptxas, ptx, target, reports);
-  if (!cubin)
-    return cubin;
-  if (options.verbose)
-    llvm::errs() << printReports(perKernel(reports));
-  if (llvm::Error error = saveTemp(name + "." + target.name + ".ptxas.txt", printReports(reports)))
-    return error;
-  return cubin;
+/// The cubins; what ptxas says of their kernels goes to --save-temps and, with -v, to stderr.
+llvm::Expected<std::vector<std::unique_ptr<llvm::MemoryBuffer>>>
+CudaCompilation::cubinsOf(llvm::ArrayRef<std::string> texts, const GpuTarget &target,
+                          llvm::ArrayRef<std::string> names) {
+  auto made = assemble(*ptxas, texts, target);
+  if (!made)
+    return made.takeError();
+  std::vector<std::unique_ptr<llvm::MemoryBuffer>> cubins;
+  for (auto [assembly, name] : llvm::zip(*made, names)) {
+    if (options.verbose)
+      llvm::errs() << printReports(perKernel(assembly.reports));
+    if (llvm::Error error = saveTemp(name + "." + target.name + ".ptxas.txt", printReports(assembly.reports)))
+      return error;
+    cubins.push_back(std::move(assembly.cubin));
+  }
+  timer.stage("ptxas for " + target.name);
+  return cubins;
 }
 
 /// All kernels as one text, or the cubin of that.
@@ -126,38 +153,43 @@ llvm::Error CudaCompilation::writeCode(mlir::ModuleOp code) {
   if (llvm::Error error = saveTemp("step." + target().name + ".ptx", *ptx))
     return error;
   if (options.emit == EmitKind::Ptx) // whatever becomes of the report
-    if (llvm::Error error = finishText(*ptx); error || !ptxas)
+    if (llvm::Error error = finishText(*ptx); error || !hasPtxas(target()))
       return error;
-  auto cubin = cubinOf(*ptx, target(), "step");
-  if (!cubin)
-    return cubin.takeError();
-  timer.stage("ptxas for " + target().name);
-  return options.emit == EmitKind::Cubin ? finishText((*cubin)->getBuffer()) : llvm::Error::success();
+  auto cubins = cubinsOf(*ptx, target(), {"step"});
+  if (!cubins)
+    return cubins.takeError();
+  return options.emit == EmitKind::Cubin ? finishText(cubins->front()->getBuffer()) : llvm::Error::success();
 }
 
 /// The images of `target`, one for each entry: cubins where there is a ptxas. PTX that later architectures
 /// can be compiled from, too, if it is the lowest of those asked for.
 llvm::Error CudaCompilation::addImages(mlir::ModuleOp code, const GpuTarget &target, bool fallback) {
+  std::vector<std::string> kernels, texts;
   for (auto gpuModule : llvm::to_vector(code.getOps<mlir::gpu::GPUModuleOp>())) {
-    const std::string kernel = gpuModule.getName().str(), entry = llvm::StringRef(kernel).drop_front(3).str();
+    kernels.push_back(gpuModule.getName().str());
     llvm::Expected<std::string> ptx = compileToPtx(gpuModule, target, options.optLevel);
     if (!ptx)
       return ptx.takeError();
-    if (llvm::Error error = saveTemp(kernel + "." + target.name + ".ptx", *ptx))
+    if (llvm::Error error = saveTemp(kernels.back() + "." + target.name + ".ptx", *ptx))
       return error;
-    if (ptxas) {
-      auto cubin = cubinOf(*ptx, target, kernel);
-      if (!cubin)
-        return cubin.takeError();
-      buffers.push_back(std::move(*cubin));
-      images.push_back({entry, target.name, /*ptx=*/false, buffers.back()->getBuffer()});
-    }
-    if (!ptxas || (fallback && !target.exact)) {
-      buffers.push_back(llvm::MemoryBuffer::getMemBufferCopy(*ptx));
-      images.push_back({entry, target.name, /*ptx=*/true, buffers.back()->getBuffer()});
-    }
+    texts.push_back(std::move(*ptx));
   }
   timer.stage("compile for " + target.name);
+  auto add = [&](llvm::StringRef kernel, std::unique_ptr<llvm::MemoryBuffer> bytes, bool ptx) {
+    images.push_back({kernel.drop_front(3).str(), target.name, ptx, bytes->getBuffer()}); // behind "gm_"
+    buffers.push_back(std::move(bytes));
+  };
+  if (hasPtxas(target)) {
+    auto cubins = cubinsOf(texts, target, kernels);
+    if (!cubins)
+      return cubins.takeError();
+    for (auto [kernel, cubin] : llvm::zip(kernels, *cubins))
+      add(kernel, std::move(cubin), /*ptx=*/false);
+    if (!fallback || target.exact)
+      return llvm::Error::success();
+  }
+  for (auto [kernel, text] : llvm::zip(kernels, texts))
+    add(kernel, llvm::MemoryBuffer::getMemBufferCopy(text), /*ptx=*/true);
   return llvm::Error::success();
 }
 
@@ -200,7 +232,8 @@ llvm::Error CudaCompilation::writeEmulated(mlir::ModuleOp code) {
                                               {cudaArenaBytes(program), cudaScratchBytes(program)});
   manifest["emulates"] = llvm::json::Object{{"arch", target().name}, {"sha256", gpuModulesHash(code)}};
   if (mlir::failed(lowerToThreads(code, cudaSharedBytes(program, target()))))
-    return codeFailed();
+    return usageError("--emulate: the code for GPUs has instructions that this machine's cores have no "
+                      "definition of (see the messages above); leave it out");
   emitPeaks(code, *host);
   auto object = compileToObject(code, *host, options.optLevel);
   if (!object)
@@ -213,7 +246,7 @@ llvm::Error CudaCompilation::writeEmulated(mlir::ModuleOp code) {
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> CudaCompilation::emitFor(const GpuTarget &target) {
   mlir::OwningOpRef<mlir::ModuleOp> code = mlir::ModuleOp::create(mlir::UnknownLoc::get(context.get()));
   if (mlir::failed(emitCuda(program, *code, target)))
-    return codeFailed();
+    return usageError(options.model + ": GPUs have no code for what is named above; take --target=cpu");
   timer.stage("emit kernels for " + target.name);
   if (options.verbose)
     llvm::errs() << "gemmac: gpu modules for " << target.name << " sha256 " << gpuModulesHash(*code) << "\n";
@@ -244,7 +277,8 @@ llvm::Error CudaCompilation::run() {
   if (llvm::Error error = lower())
     return error;
   if (options.estimate) {
-    printEstimate(checkpoint.name + ", " + options.quantize + ", compute " + compute, {memory()});
+    printGpuEstimate(checkpoint.name + ", " + options.quantize + ", compute " + compute, manifest({}),
+                     {cudaArenaBytes(program), cudaScratchBytes(program)}, targets);
     return llvm::Error::success();
   }
   return options.emit == EmitKind::Step ? finishText(print(*module)) : generate();

@@ -15,10 +15,14 @@ static void printBytes(const llvm::Twine &name, int64_t bytes) {
   llvm::outs() << llvm::format("%-28s %14.3f MB\n", name.str().c_str(), bytes / 1e6);
 }
 
+static void printHead(const std::string &head, const llvm::json::Object &manifest) {
+  llvm::outs() << "model                        " << head << ", context " << *manifest.getInteger("context")
+               << "\n";
+}
+
 void printEstimate(const std::string &head, const std::vector<ProgramMemory> &programs) {
   const llvm::json::Object &first = programs.front().manifest;
-  llvm::outs() << "model                        " << head << ", context " << *first.getInteger("context")
-               << "\n";
+  printHead(head, first);
   printBytes("weights (file, mapped)", *first.getInteger("weight_bytes"));
   for (const ProgramMemory &each : programs) {
     const llvm::json::Object &plan = *each.manifest.getObject("plan");
@@ -30,6 +34,24 @@ void printEstimate(const std::string &head, const std::vector<ProgramMemory> &pr
   }
   printBytes("memory of this machine", machineMemory());
   printBytes("read per decoded token", *first.getInteger("bytes_per_token"));
+}
+
+void printGpuEstimate(const std::string &head, const llvm::json::Object &manifest, CodeMemory memory,
+                      llvm::ArrayRef<GpuTarget> targets) {
+  const llvm::json::Object &plan = *manifest.getObject("plan");
+  const int64_t weights = *manifest.getInteger("weight_bytes");
+  printHead(head, manifest);
+  printBytes("weights (copied to the GPU)", weights);
+  printBytes("KV cache", *plan.getInteger("kv"));
+  printBytes("activations", *plan.getInteger("activations"));
+  printBytes("scratch of each block", memory.scratch);
+  for (const GpuTarget &target : targets)
+    printBytes("total, " + target.name + ", " + llvm::Twine(target.multiprocessors) + " blocks",
+               weights + memory.arena + target.multiprocessors * memory.scratch);
+  printBytes("read per decoded token", *manifest.getInteger("bytes_per_token"));
+  llvm::outs()
+      << "a block on each multiprocessor of the usual part; when the executable starts it compares what "
+         "it needs with what the GPU has free\n";
 }
 
 void warnOfTooLittleMemory(const std::vector<ProgramMemory> &programs) {

@@ -1,12 +1,18 @@
 // Finding ptxas, running it, reading what it says. Scripts stand in for it, so that no toolkit is needed.
 #include "codegen/cuda/Ptxas.h"
 
+#include "codegen/ChildProcess.h"
 #include "frontend/Diagnostic.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include "gtest/gtest.h"
+
+#include <csignal>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace gemmac;
 
@@ -53,6 +59,14 @@ template <typename T> void expectFailure(llvm::Expected<T> result, const std::st
   });
 }
 
+/// Assembled one after the other by the ptxas at that path.
+llvm::Expected<std::vector<Assembly>> assembleBy(const std::string &path,
+                                                 std::vector<std::string> texts = {""}) {
+  llvm::Expected<Ptxas> ptxas = askPtxas(path);
+  return ptxas ? assemble(*ptxas, texts, llvm::cantFail(lookupGpuTargets("sm_90a")).front(), 1)
+               : ptxas.takeError();
+}
+
 GpuTarget hopper() { return llvm::cantFail(lookupGpuTargets("sm_90a")).front(); }
 
 TEST(Ptxas, IsFoundWhereTheUserSays) {
@@ -72,16 +86,71 @@ TEST(Ptxas, IsFoundWhereTheUserSays) {
                     ", where bin/ptxas is not to be run; let it name a CUDA toolkit, or unset it");
 }
 
-TEST(Ptxas, GivesACubinAndReports) {
+TEST(Ptxas, GivesCubinsAndReports) {
   Folder folder;
-  std::vector<PtxasReport> reports;
-  auto cubin = assemble(folder.script("ptxas", kWorks), ".version 8.0\n", hopper(), reports);
-  ASSERT_TRUE(static_cast<bool>(cubin)) << llvm::toString(cubin.takeError());
-  EXPECT_EQ((*cubin)->getBuffer(), "\x7f"
-                                   "ELF of\n.version 8.0\n");
-  ASSERT_EQ(reports.size(), 1u);
-  EXPECT_EQ(reports[0].registers, 40u);
-  EXPECT_EQ(reports[0].sharedBytes, 16);
+  auto made = assembleBy(folder.script("ptxas", kWorks), {".version 8.0\n", ".version 8.1\n"});
+  ASSERT_TRUE(static_cast<bool>(made)) << llvm::toString(made.takeError());
+  ASSERT_EQ(made->size(), 2u);
+  EXPECT_EQ((*made)[0].cubin->getBuffer(), "\x7f"
+                                           "ELF of\n.version 8.0\n");
+  EXPECT_EQ((*made)[1].cubin->getBuffer(), "\x7f"
+                                           "ELF of\n.version 8.1\n");
+  for (const Assembly &each : *made) {
+    ASSERT_EQ(each.reports.size(), 1u);
+    EXPECT_EQ(each.reports[0].registers, 40u);
+    EXPECT_EQ(each.reports[0].sharedBytes, 16);
+  }
+}
+
+TEST(Ptxas, IsAskedOnce) {
+  Folder folder;
+  const std::string log = folder.path("log");
+  const std::string script = folder.script("ptxas", "echo \"$1\" >> " + log + "\n" + kWorks);
+  ASSERT_FALSE(llvm::errorToBool(assembleBy(script, {"a", "b", "c"}).takeError()));
+  auto text = llvm::MemoryBuffer::getFile(log);
+  ASSERT_TRUE(static_cast<bool>(text));
+  EXPECT_EQ((*text)->getBuffer(), "--version\n--help\n-v\n-v\n-v\n");
+}
+
+/// Each waits for the other: alone neither would end.
+TEST(Ptxas, TextsAreAssembledSideBySide) {
+  Folder folder;
+  const std::string one = folder.path("one"), other = folder.path("other");
+  ASSERT_EQ(mkfifo(one.c_str(), 0600), 0);
+  ASSERT_EQ(mkfifo(other.c_str(), 0600), 0);
+  const std::string script =
+      folder.script("ptxas", std::string("[ \"$1\" != -v ] || case $(cat \"$6\") in\n") + "one) echo > " +
+                                 one + "; read x < " + other + " ;;\n" + "*) read x < " + one + "; echo > " +
+                                 other + " ;;\n" + "esac\n" + kWorks);
+  auto made = assemble(llvm::cantFail(askPtxas(script)), {"one", "two"}, hopper(), 2);
+  ASSERT_TRUE(static_cast<bool>(made)) << llvm::toString(made.takeError());
+  EXPECT_EQ((*made)[1].cubin->getBuffer(), "\x7f"
+                                           "ELF of\ntwo");
+}
+
+/// Whoever kills the compiler kills what it has started: the end of a pipe that only that has open says so.
+TEST(Ptxas, DoesNotOutliveTheCompiler) {
+  Folder folder;
+  const std::string script = folder.script("ptxas", "echo begun\nexec sleep 100000\n");
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t compiler = fork();
+  if (compiler == 0) {
+    const MemoryFile output = llvm::cantFail(MemoryFile::create("", "a test"));
+    dup2(ends[1], output.descriptor());
+    auto child = ChildProcess::start(script, {}, output);
+    close(output.descriptor());
+    close(ends[1]);
+    pause();
+    _exit(child ? 0 : 1);
+  }
+  close(ends[1]);
+  char text[6];
+  ASSERT_EQ(read(ends[0], text, sizeof text), 6) << "it runs";
+  kill(compiler, SIGKILL);
+  EXPECT_EQ(read(ends[0], text, sizeof text), 0) << "nobody can write any more";
+  close(ends[0]);
+  waitpid(compiler, nullptr, 0);
 }
 
 TEST(Ptxas, ThatIsTooOldIsNamed) {
@@ -91,10 +160,12 @@ TEST(Ptxas, ThatIsTooOldIsNamed) {
 *) echo "Allowed values: 'sm_80','sm_90'" ;;
 esac
 )");
-  std::vector<PtxasReport> reports;
-  expectFailure(assemble(old, "", hopper(), reports),
-                old + ": found CUDA 11.8, which does not know sm_90a; install CUDA 12.0 or later and let "
-                      "CUDA_HOME name it, or take --emit=ptx");
+  expectFailure(assembleBy(old),
+                old + ": found CUDA 11.8, which does not know sm_90a; install CUDA 12.0 or later "
+                      "and let CUDA_HOME name it, or take --emit=ptx");
+  const Ptxas asked = llvm::cantFail(askPtxas(old));
+  EXPECT_FALSE(asked.knows(hopper()));
+  EXPECT_TRUE(asked.knows(llvm::cantFail(lookupGpuTargets("sm_80")).front()));
 }
 
 TEST(Ptxas, FailuresBecomeOneMessage) {
@@ -104,24 +175,22 @@ TEST(Ptxas, FailuresBecomeOneMessage) {
                                "--help) echo \"'sm_90a'\" ;;\n*) " +
                                    body + " ;;\nesac\n");
   };
-  std::vector<PtxasReport> reports;
   const std::string refuses = failing("refuses", R"(echo "ptxas $6, line 3; error   : Unknown symbol 'x'" >&2
    echo "ptxas fatal   : Ptx assembly aborted due to errors" >&2; exit 255)");
-  expectFailure(assemble(refuses, "", hopper(), reports),
+  expectFailure(assembleBy(refuses),
                 refuses + " (CUDA 13.0) does not take the code for sm_90a: line 3; error   : Unknown symbol "
                           "'x'; this is a defect of gemmac: please report it");
   const std::string silent = failing("silent", "exit 1");
-  expectFailure(assemble(silent, "", hopper(), reports),
+  expectFailure(assembleBy(silent),
                 silent +
                     " (CUDA 13.0) does not take the code for sm_90a: it printed nothing; this is a defect "
                     "of gemmac: please report it");
-  EXPECT_TRUE(reports.empty());
   const std::string writes = failing("writes", "echo cubin > \"$5\"");
-  expectFailure(assemble(writes, "", hopper(), reports),
+  expectFailure(assembleBy(writes),
                 writes + " ended without an error, but what it wrote (6 bytes) is no cubin; let CUDA_HOME or "
                          "PATH name a CUDA toolkit that works");
   const std::string killed = failing("killed", "kill -KILL $$");
-  auto result = assemble(killed, "", hopper(), reports);
+  auto result = assembleBy(killed);
   ASSERT_FALSE(static_cast<bool>(result));
   const std::string said = llvm::toString(result.takeError());
   EXPECT_EQ(said.find(killed + ": cannot be run: "), 0u) << said;
