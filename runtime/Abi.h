@@ -32,6 +32,7 @@ typedef struct GmStep {
   int64_t worker;           ///< 56: index of this worker, only for prefetch hints; never for cutting work
   void *pool;               ///< 64: the runtime's
   int64_t workers;          ///< 72: how many there are, at least 1; only for how much a worker takes at a time
+  const char *tables;       ///< 80: the weights from manifest "tables_at" on, where code reads them through this; else null
 } GmStep;
 
 typedef void (*GmEntry)(const GmStep *step);
@@ -98,6 +99,7 @@ extern const GmModels gm_models;
  *       // and "features" are then empty, and "scratch_bytes" is that of a block
  *  "emulates": {"arch": "sm_90a", "sha256": ".."},  // only of code for a GPU that runs on this CPU (--emulate), whose
  *       // blocks do not meet at the runtime's barriers. The hash is that of the gpu modules, as in "gpu"
+ *  "tables_at": N,  // only where tables to gather from may lie elsewhere than the weights before this offset (--ple=host)
  *  "vocab": 4096, "hidden": 160, "layers": 12, "context": 4096, "max_batch": 1, "window": 64,
  *  "arena_bytes": N, "scratch_bytes": N, "counters": N,
  *  "entries": {"decode": {"rows": 1, "logits": OFFSET, "stride": FLOATS, "phases": N},

@@ -100,6 +100,8 @@ static std::string gpuText(const Manifest &m, const DeviceReport &r) {
     s += cat("this machine: ", r.name, ", runs ", r.code, "\n", r.units, "\n",
              "memory of the GPU: ", sized(totalBytes(r.memory)), " needed (", memoryText(r.memory), "), ",
              sized(r.freeBytes), " free\n");
+  if (r.hostBytes)
+    s += cat("pinned memory of the host: ", sized(r.hostBytes), " (tables of embeddings)\n");
   return s;
 }
 
@@ -113,6 +115,7 @@ static json gpuJson(const DeviceReport &r) {
           {"units", r.units},
           {"free_bytes", r.freeBytes},
           {"needed_bytes", totalBytes(r.memory)},
+          {"host_bytes", r.hostBytes},
           {"memory", std::move(memory)}};
 }
 

@@ -39,6 +39,8 @@ CpuExecutor::CpuExecutor(const Manifest &manifest, const char *weights, int work
   proto_.scratch = p + head;
   proto_.arena = arena_.data();
   proto_.weights = weights;
+  if (manifest.tablesAt)
+    proto_.tables = weights + *manifest.tablesAt;
   proto_.tokens = tokens_.data();
   proto_.positions = positions_.data();
 }

@@ -18,6 +18,7 @@ struct DeviceReport {
   std::string units;              ///< "blocks: 132 of 256 threads on 132 multiprocessors"
   std::vector<MemoryPart> memory; ///< that it would take on the device
   uint64_t freeBytes = 0;         ///< of the device's memory
+  uint64_t hostBytes = 0;         ///< of weights that stay in the host's memory, pinned
 };
 
 } // namespace gemmac::rt

@@ -244,6 +244,8 @@ Manifest readManifest(const GmModel &model) {
   m.name = text(j, "name");
   m.family = text(j, "family");
   m.target = text(j, "target");
+  if (j.contains("tables_at"))
+    m.tablesAt = static_cast<uint64_t>(integer(j, "tables_at", 0, std::numeric_limits<int64_t>::max()));
   if (j.contains("emulates"))
     m.emulates = text(j["emulates"], "arch");
   m.quantize = text(j, "quantize");

@@ -88,6 +88,7 @@ struct Manifest {
   std::string decodePeak, prefillPeak; ///< kinds; empty if not known
   const GmDevice *device = nullptr;    ///< what computes its steps; null: the CPU
   std::vector<GmImage> images;         ///< code for it
+  std::optional<uint64_t> tablesAt;    ///< from which byte on weights are read through GmStep.tables
   GpuNeeds gpu;                        ///< where there is a device
   std::string emulates;                ///< architecture of the GPU whose code runs on the CPU; empty: none
 

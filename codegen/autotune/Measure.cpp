@@ -233,7 +233,8 @@ struct KernelTimer::Prepared {
                       scratch.start,    tokens.data(),
                       positions.data(), rows,
                       counter,          0,
-                      nullptr,          threads};
+                      nullptr,          threads,
+                      nullptr};
     return gemmac::run(candidates[candidate].entry, step, scratchBytes, threads);
   }
 

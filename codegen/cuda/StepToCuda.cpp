@@ -115,19 +115,22 @@ namespace {
 class EntryEmitter {
 public:
   EntryEmitter(step::ProgramOp program, const SymbolTable &symbols, gpu::GPUModuleOp module,
-               const WeightStream *stream)
-      : program(program), symbols(symbols), module(module), stream(stream), library(module, stream) {}
+               const WeightStream *stream, std::optional<int64_t> tablesAt)
+      : program(program), symbols(symbols), module(module), stream(stream), tablesAt(tablesAt),
+        library(module, stream) {}
   LogicalResult emit(step::EntryOp entry);
 
 private:
   step::ProgramOp program;
   const SymbolTable &symbols;
   gpu::GPUModuleOp module;
-  const WeightStream *stream; ///< or null
+  const WeightStream *stream;      ///< or null
+  std::optional<int64_t> tablesAt; ///< where tables lie elsewhere
   KernelLibrary library;
   llvm::StringMap<func::FuncOp> phases; ///< by PhaseKey::text
   llvm::StringMap<unsigned> names;
 
+  SmallVector<bool> areTables(const PhaseKey &key) const;
   FailureOr<func::FuncOp> phaseFunction(step::PhaseOp phase, const PhaseKey &key);
   LogicalResult emitTasks(PhaseEmitter &e, Value dealt);
   LogicalResult emitPhases(BlockBuilder &k, step::EntryOp entry, Value gmStep);
@@ -165,6 +168,15 @@ LogicalResult EntryEmitter::emitTasks(PhaseEmitter &e, Value dealt) {
   return result;
 }
 
+/// Which of phasePlaces() are in GmStep.tables.
+SmallVector<bool> EntryEmitter::areTables(const PhaseKey &key) const {
+  SmallVector<bool> result(key.buffers.size(), false);
+  for (StringAttr name : key.weights)
+    result.push_back(tablesAt && isRowsFormat(symbols.lookup<step::WeightOp>(name).getFormat()));
+  result.append(2 * key.caches.size(), false);
+  return result;
+}
+
 /// A function of GmStep, of the offset of the phase's line of counters, of how many tasks have been dealt
 /// before, and of the offsets of what the phase names. Constants cost a kernel that calls
 /// hundreds of phases no registers between the calls; addresses did.
@@ -188,8 +200,11 @@ FailureOr<func::FuncOp> EntryEmitter::phaseFunction(step::PhaseOp phase, const P
   // Bound as phaseParameters() has them.
   SmallVector<Value> arguments{scope.gmStep, k.at(scope.counters, function.getArgument(1)),
                                last ? k.c(1) : scope.rows, last ? k.add(scope.rows, -1) : k.c(0)};
-  for (auto [place, offset] : llvm::zip(places, function.getArguments().drop_front(3)))
-    arguments.push_back(k.at(place.part == Place::Arena     ? scope.arena
+  Value tables = k.load(k.ptr(), k.at(scope.gmStep, Tables));
+  for (auto [place, isTable, offset] :
+       llvm::zip(places, areTables(key), function.getArguments().drop_front(3)))
+    arguments.push_back(k.at(isTable                        ? tables
+                             : place.part == Place::Arena   ? scope.arena
                              : place.part == Place::Weights ? scope.weights
                                                             : privateBase,
                              offset));
@@ -221,8 +236,8 @@ LogicalResult EntryEmitter::emitPhases(BlockBuilder &k, step::EntryOp entry, Val
       if (failed(target))
         return failure();
       SmallVector<Value> arguments{gmStep, k.c(index * 64), k.c(stream ? stream->dealtBefore(phase) : 0)};
-      for (const Place &place : phasePlaces(key, symbols))
-        arguments.push_back(k.c(place.offset));
+      for (auto [place, isTable] : llvm::zip(phasePlaces(key, symbols), areTables(key)))
+        arguments.push_back(k.c(place.offset - (isTable ? *tablesAt : 0)));
       func::CallOp::create(k.builder(), op.getLoc(), *target, arguments);
       last = phase;
       ++index;
@@ -295,15 +310,30 @@ int64_t baseBytes(step::EntryOp entry) {
 } // namespace
 } // namespace cuda
 
-LogicalResult emitCuda(step::ProgramOp program, ModuleOp dst, const GpuTarget &target) {
+std::optional<int64_t> cudaTablesAt(step::ProgramOp program) {
+  std::optional<int64_t> first;
+  int64_t end = 0;
+  program.walk([&](step::WeightOp weight) {
+    const auto offset = static_cast<int64_t>(*weight.getOffset());
+    if (isRowsFormat(weight.getFormat()))
+      first = std::min(first.value_or(offset), offset);
+    else
+      end = std::max(end, offset + packedBytes(weight));
+  });
+  return first && *first >= end ? first : std::nullopt;
+}
+
+LogicalResult emitCuda(step::ProgramOp program, ModuleOp dst, const GpuTarget &target, bool hostTables) {
   if (failed(kernel::checkPlanned(program, "the CUDA emitter")))
     return failure();
   SymbolTable symbols(program);
+  const std::optional<int64_t> tablesAt = hostTables ? cudaTablesAt(program) : std::nullopt;
   OpBuilder builder = OpBuilder::atBlockEnd(dst.getBody());
   for (auto entry : program.getBody().getOps<step::EntryOp>()) {
     auto module = gpu::GPUModuleOp::create(builder, entry.getLoc(), ("gm_" + entry.getSymName()).str());
     auto stream = cuda::WeightStream::plan(entry, symbols, target, cuda::baseBytes(entry));
-    if (failed(cuda::EntryEmitter(program, symbols, module, stream ? &*stream : nullptr).emit(entry)))
+    if (failed(
+            cuda::EntryEmitter(program, symbols, module, stream ? &*stream : nullptr, tablesAt).emit(entry)))
       return failure();
   }
   return success();

@@ -12,6 +12,8 @@
 
 #include "mlir/IR/BuiltinOps.h"
 
+#include <optional>
+
 namespace gemmac {
 
 /// Threads of a block, in every kernel: those that compute, and a warp that loads weights.
@@ -19,7 +21,12 @@ constexpr int64_t kCudaThreads = 288;
 
 /// Appends gpu.module @gm_<entry> with the kernel @gm_<entry> for each entry of `program`, which must have
 /// its memory plan. Fails, with a diagnostic, on what the emitter does not support.
-mlir::LogicalResult emitCuda(step::ProgramOp program, mlir::ModuleOp dst, const GpuTarget &target);
+/// `hostTables`: weights from cudaTablesAt() on are read through GmStep.tables.
+mlir::LogicalResult emitCuda(step::ProgramOp program, mlir::ModuleOp dst, const GpuTarget &target,
+                             bool hostTables);
+/// From which byte on the weights are nothing but tables of rows to gather from; nothing where there are
+/// none.
+std::optional<int64_t> cudaTablesAt(step::ProgramOp program);
 
 /// Bytes of device memory: shared by all blocks, each block's own, and shared memory of a block, of all
 /// entries.

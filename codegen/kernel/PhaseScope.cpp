@@ -16,7 +16,7 @@ static_assert(offsetof(GmStep, arena) == Arena && offsetof(GmStep, weights) == W
                   offsetof(GmStep, scratch) == Scratch && offsetof(GmStep, tokens) == Tokens &&
                   offsetof(GmStep, positions) == Positions && offsetof(GmStep, rows) == Rows &&
                   offsetof(GmStep, counters) == Counters && offsetof(GmStep, worker) == Worker &&
-                  offsetof(GmStep, workers) == Workers,
+                  offsetof(GmStep, workers) == Workers && offsetof(GmStep, tables) == Tables,
               "generated code and the runtime must agree on GmStep");
 
 /// Some op takes the buffer or a tile of it. The plan leaves out the others.

@@ -22,7 +22,8 @@ enum StepField : int64_t {
   Rows = 40,
   Counters = 48,
   Worker = 56,
-  Workers = 72
+  Workers = 72,
+  Tables = 80
 };
 
 /// Columns of a buffer that an operand denotes in the current task.

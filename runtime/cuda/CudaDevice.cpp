@@ -12,6 +12,7 @@ static DeviceReport report(const Manifest &manifest, uint64_t weightBytes) {
     r.code = imageName(*program.kernel(manifest.decode).image);
     r.units = cat("blocks: ", program.unitsText());
     r.memory = program.memory(weightBytes);
+    r.hostBytes = weightBytes - program.onDevice(weightBytes);
     r.freeBytes = program.gpu().memory().freeBytes;
     program.requireMemory(weightBytes);
   } catch (const Failure &f) {

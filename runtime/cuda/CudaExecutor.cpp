@@ -23,7 +23,9 @@ CudaExecutor::CudaExecutor(const Manifest &manifest, std::span<const char> weigh
     : program_(manifest), weightBytes_(weights.size()), driver_(program_.gpu().driver) {
   program_.requireMemory(weightBytes_);
   stream_ = createStream(driver_);
-  weights_ = allocateDevice(driver_, weightBytes_, "the weights");
+  weights_ = allocateDevice(driver_, program_.onDevice(weightBytes_), "the weights");
+  if (const uint64_t rest = weightBytes_ - program_.onDevice(weightBytes_))
+    tables_ = allocatePinned(driver_, rest, "tables of embeddings (--ple=host)");
   arena_ = allocateDevice(driver_, manifest.arenaBytes, "the arena (activations and KV caches)");
   scratch_ = allocateDevice(driver_, program_.scratchBytes(), "the blocks' scratch");
   counters_ = allocateDevice(driver_, program_.counterBytes(), "the counters");
@@ -47,6 +49,7 @@ void CudaExecutor::layOut() {
   step_ = new (host) GmStep{};
   step_->arena = devicePointer<char>(arena_.get());
   step_->weights = devicePointer<const char>(weights_.get());
+  step_->tables = static_cast<const char *>(tables_.get()); // pinned memory has one address on both sides
   step_->scratch = devicePointer<char>(scratch_.get());
   step_->counters = devicePointer<int64_t>(counters_.get());
   step_->tokens = devicePointer<const int32_t>(input_.get() + head);
@@ -63,6 +66,10 @@ void CudaExecutor::upload(std::span<const char> weights) {
     program_.abandon();
     throw driver_.failure(result, cat("cannot copy the weights to the GPU (", program_.gpu().name, ")"));
   };
+  const uint64_t onDevice = program_.onDevice(weights.size());
+  if (onDevice < weights.size())
+    std::memcpy(tables_.get(), weights.data() + onDevice, weights.size() - onDevice);
+  weights = weights.first(onDevice);
   const uint64_t piece = std::min<uint64_t>(kPiece, weights.size());
   PinnedMemory staging[2];
   OwnedEvent copied[2];

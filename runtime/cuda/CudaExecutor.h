@@ -40,6 +40,7 @@ private:
   OwnedStream stream_;
   DeviceMemory weights_, arena_, scratch_, counters_;
   DeviceMemory input_;      ///< what a step is told: GmStep, tokens, positions
+  PinnedMemory tables_;     ///< weights that stay on the host
   PinnedMemory hostInput_;  ///< the same on the host
   PinnedMemory hostLogits_; ///< of one row, and behind them the ids of decode_top
   GmStep *step_ = nullptr;  ///< in hostInput_

@@ -93,7 +93,7 @@ uint64_t CudaProgram::inputBytes() const {
 }
 
 std::vector<MemoryPart> CudaProgram::memory(uint64_t weightBytes) const {
-  return {{"weights", weightBytes},
+  return {{"weights", onDevice(weightBytes)},
           {"arena", manifest_.arenaBytes},
           {cat("scratch of ", blocks(), " blocks"), scratchBytes()},
           {"counters and tokens", counterBytes() + inputBytes()}};
@@ -108,7 +108,7 @@ void CudaProgram::requireMemory(uint64_t weightBytes) const {
                       memoryText(parts), "), and ", gpu_.name, " has ", there.freeBytes, " of ",
                       there.totalBytes,
                       " free; free some (`nvidia-smi` shows who uses it), or compile with a smaller "
-                      "--context or with --quantize"));
+                      "--context, with --quantize, or with --ple=host"));
 }
 
 } // namespace gemmac::rt::cuda

@@ -5,6 +5,8 @@
 #include "runtime/Executor.h"
 #include "runtime/cuda/Gpu.h"
 
+#include <algorithm>
+
 namespace gemmac::rt::cuda {
 
 struct Kernel {
@@ -38,6 +40,10 @@ public:
   uint64_t counterBytes() const { return manifest_.counters * 64; }
   /// What a step is told: a GmStep, tokens, positions.
   uint64_t inputBytes() const;
+  /// How many of the weights lie on the GPU; the rest, tables, in memory of the host.
+  uint64_t onDevice(uint64_t weightBytes) const {
+    return std::min(weightBytes, manifest_.tablesAt.value_or(weightBytes));
+  }
   /// Everything that an executor allocates on the GPU.
   std::vector<MemoryPart> memory(uint64_t weightBytes) const;
   /// Fails, with both numbers, if the GPU has less free.

@@ -6,6 +6,7 @@
   answers   what is decoded is the same for any number of blocks and for architectures that copy weights in another way,
             and is what a prompt with the same tokens has the largest logits of
   roads     the first token alone, without tensor cores, and as a row of a prompt agree as far as rounding goes
+  tables    with --ple=host, whose tables have an address of their own, the same bits
   no-gpu    an executable for GPUs says what is missing where there is none: exit 3
 """
 import json
@@ -17,6 +18,7 @@ import numpy as np
 import gmtest
 
 CASES = ["e2b-tiny", "a4b-tiny"]
+HAVE_TABLES = ["e2b-tiny"]  # of embeddings of layers
 IDS = [2] + [int(i) for i in np.random.default_rng(5).integers(3, 400, 40)]
 
 
@@ -53,6 +55,14 @@ def check_answers(tally, compiler, folder, case, model, exe):
                     f"{behind.max()} below, deviation {rows.std()}")
 
 
+def check_tables(tally, compiler, folder, case, model, rows):
+    host = os.path.join(folder, "host")
+    made = compiler(model, host, "--target=cuda", "--gpu-arch=sm_90a", "--emulate", "--ple=host")
+    if tally.check(made.code == 0, f"{case}: compiles with --ple=host", made.brief()):
+        got, why = gmtest.logits(host, IDS, "--all", "-t", "2")
+        tally.check(got is not None and np.array_equal(got, rows), f"{case}: --ple=host has the same bits", why)
+
+
 def check(tally, compiler, folder, case):
     model = os.path.join(gmtest.GOLDENS, case)
     gpu, cpu = os.path.join(folder, "gpu"), os.path.join(folder, "cpu")
@@ -69,6 +79,8 @@ def check(tally, compiler, folder, case):
         tally.check(rows[blocks] is not None and np.array_equal(rows[blocks], rows[1]),
                     f"{case}: {blocks} blocks give the bits of one", why)
     check_answers(tally, compiler, folder, case, model, cpu)
+    if case in HAVE_TABLES:
+        check_tables(tally, compiler, folder, case, model, rows[1])
     last, why = gmtest.logits(cpu, IDS[:1], "-t", "2")
     tally.check(last is not None and gmtest.compare(np.squeeze(last), rows[1][0])["cos"] > 0.999,
                 f"{case}: a single row is the first of a prompt", why)

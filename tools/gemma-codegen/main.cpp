@@ -120,7 +120,7 @@ Result compileForGpu(mlir::ModuleOp module, llvm::StringRef input, llvm::StringR
   if (!module.getOps<mlir::gpu::GPUModuleOp>().empty())
     return produce(module, targets->front(), kind, level);
   auto code = emitCode(module, input, [&](step::ProgramOp program, mlir::ModuleOp dst) {
-    return emitCuda(program, dst, targets->front());
+    return emitCuda(program, dst, targets->front(), /*hostTables=*/false);
   });
   return code ? produce(**code, targets->front(), kind, level) : code.takeError();
 }

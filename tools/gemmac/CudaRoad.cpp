@@ -42,6 +42,7 @@ private:
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> emitFor(const GpuTarget &target);
   llvm::Error addImages(mlir::ModuleOp code, const GpuTarget &target, bool fallback);
   llvm::json::Object manifest(llvm::json::Object hashes) const;
+  void noteTables(llvm::json::Object &manifest) const;
   llvm::Error writeForGpu();
   llvm::Error writeEmulated(mlir::ModuleOp code);
   /// Whether there is a ptxas that makes cubins for it.
@@ -121,6 +122,9 @@ llvm::Error CudaCompilation::lower() {
     return made.takeError();
   program = *made;
   timer.stage("plan the step");
+  if (options.hostTables && !cudaTablesAt(program))
+    return usageError("--ple=host: found " + checkpoint.name +
+                      ", which has no table of embeddings that is only gathered from; leave it out");
   return saveTemp("step.mlir", *module);
 }
 
@@ -193,6 +197,11 @@ llvm::Error CudaCompilation::addImages(mlir::ModuleOp code, const GpuTarget &tar
   return llvm::Error::success();
 }
 
+void CudaCompilation::noteTables(llvm::json::Object &manifest) const {
+  if (options.hostTables)
+    manifest["tables_at"] = *cudaTablesAt(program);
+}
+
 /// `hashes`: of the gpu modules, by architecture.
 llvm::json::Object CudaCompilation::manifest(llvm::json::Object hashes) const {
   llvm::json::Array archs;
@@ -201,12 +210,14 @@ llvm::json::Object CudaCompilation::manifest(llvm::json::Object hashes) const {
     archs.push_back(each.name);
     shared[each.name] = cudaSharedBytes(program, each);
   }
-  return buildGpuManifest(program, checkpoint, manifestOptions(),
-                          {cudaArenaBytes(program), cudaScratchBytes(program)},
-                          llvm::json::Object{{"archs", std::move(archs)},
-                                             {"threads", kCudaThreads},
-                                             {"shared_bytes", std::move(shared)},
-                                             {"sha256", std::move(hashes)}});
+  llvm::json::Object manifest = buildGpuManifest(program, checkpoint, manifestOptions(),
+                                                 {cudaArenaBytes(program), cudaScratchBytes(program)},
+                                                 llvm::json::Object{{"archs", std::move(archs)},
+                                                                    {"threads", kCudaThreads},
+                                                                    {"shared_bytes", std::move(shared)},
+                                                                    {"sha256", std::move(hashes)}});
+  noteTables(manifest);
+  return manifest;
 }
 
 llvm::Error CudaCompilation::writeForGpu() {
@@ -230,6 +241,7 @@ llvm::Error CudaCompilation::writeForGpu() {
 llvm::Error CudaCompilation::writeEmulated(mlir::ModuleOp code) {
   llvm::json::Object manifest = buildManifest(program, checkpoint, *host, manifestOptions(),
                                               {cudaArenaBytes(program), cudaScratchBytes(program)});
+  noteTables(manifest);
   manifest["emulates"] = llvm::json::Object{{"arch", target().name}, {"sha256", gpuModulesHash(code)}};
   if (mlir::failed(lowerToThreads(code, cudaSharedBytes(program, target()))))
     return usageError("--emulate: the code for GPUs has instructions that this machine's cores have no "
@@ -245,7 +257,7 @@ llvm::Error CudaCompilation::writeEmulated(mlir::ModuleOp code) {
 /// A gpu.module for each entry.
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> CudaCompilation::emitFor(const GpuTarget &target) {
   mlir::OwningOpRef<mlir::ModuleOp> code = mlir::ModuleOp::create(mlir::UnknownLoc::get(context.get()));
-  if (mlir::failed(emitCuda(program, *code, target)))
+  if (mlir::failed(emitCuda(program, *code, target, options.hostTables)))
     return usageError(options.model + ": GPUs have no code for what is named above; take --target=cpu");
   timer.stage("emit kernels for " + target.name);
   if (options.verbose)

@@ -39,9 +39,12 @@ void printEstimate(const std::string &head, const std::vector<ProgramMemory> &pr
 void printGpuEstimate(const std::string &head, const llvm::json::Object &manifest, CodeMemory memory,
                       llvm::ArrayRef<GpuTarget> targets) {
   const llvm::json::Object &plan = *manifest.getObject("plan");
-  const int64_t weights = *manifest.getInteger("weight_bytes");
+  const int64_t all = *manifest.getInteger("weight_bytes"),
+                weights = manifest.getInteger("tables_at").value_or(all);
   printHead(head, manifest);
   printBytes("weights (copied to the GPU)", weights);
+  if (weights < all)
+    printBytes("tables (pinned memory of the host)", all - weights);
   printBytes("KV cache", *plan.getInteger("kv"));
   printBytes("activations", *plan.getInteger("activations"));
   printBytes("scratch of each block", memory.scratch);

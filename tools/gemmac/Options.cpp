@@ -31,6 +31,7 @@ struct Table {
   cl::opt<std::string> target{"target", cl::desc("kind of hardware: cpu or cuda (NVIDIA GPUs)"), cl::init("cpu"), cl::cat(category)};
   cl::opt<std::string> march{"march", cl::desc("processor: native, x86-64-v3, x86-64-v4, .. (--list-targets), or several: A,B,.. (the best that a machine has is chosen at start)"), cl::init("native"), cl::cat(category)};
   cl::opt<std::string> gpuArch{"gpu-arch", cl::desc("with --target=cuda: architecture, sm_80, sm_90a, .. (--list-targets), or several: A,B,.."), cl::cat(category)};
+  cl::opt<std::string> ple{"ple", cl::desc("with --target=cuda: where tables of embeddings lie that are only gathered from, of layers too: device, or host (pinned memory, read row by row)"), cl::init("device"), cl::cat(category)};
   cl::opt<bool> emulate{"emulate", cl::desc("with --target=cuda: an executable that runs the GPU's code on this machine's cores (slow: for tests)"), cl::cat(category)};
   cl::opt<std::string> quantize{"quantize", cl::desc("weights: none (as stored), q8 or q4 (groups of 32)"), cl::init("none"), cl::cat(category)};
   cl::opt<std::string> compute{"compute", cl::desc("activations inside matmuls: f32, bf16 or int8 (default: int8 where weights have 8 bits or fewer, else bf16)"), cl::cat(category)};
@@ -55,7 +56,7 @@ struct Table {
   /// The linker, which runs later in this process, registers options of its own, some with the same names.
   ~Table() {
     for (cl::Option *option : std::initializer_list<cl::Option *>{
-             &model, &output, &target, &march, &gpuArch, &emulate, &quantize, &compute, &kv, &context, &maxBatch, &weights, &mmproj,
+             &model, &output, &target, &march, &gpuArch, &ple, &emulate, &quantize, &compute, &kv, &context, &maxBatch, &weights, &mmproj,
              &chatTemplate, &emit, &fuse, &opt, &verbose, &time, &saveTemps, &machine, &autotune, &autotuneCache, &estimate, &listTargets})
       option->removeArgument();
   }
@@ -119,6 +120,10 @@ static llvm::Error checkHardware(const Table &table) {
     return usageError("--emit=" + table.emit + ": found --target=cpu, expected --target=cuda, whose code that is");
   if (cuda && llvm::is_contained({"obj", "asm", "llvm"}, table.emit))
     return usageError("--emit=" + table.emit + ": found --target=cuda, expected exe, cubin, ptx, step, fused or gemma");
+  if (!cuda && table.ple.getNumOccurrences())
+    return usageError("--ple: found --target=cpu, whose weights are all in one memory; leave it out");
+  if (llvm::Error error = oneOf("ple", table.ple, {"device", "host"}))
+    return error;
   if (cuda && table.autotune)
     return usageError("--autotune: found --target=cuda, whose kernels cannot be measured; leave one of them out");
   if (cuda && table.machine.getNumOccurrences())
@@ -145,6 +150,7 @@ static llvm::Expected<Options> toOptions(const Table &table) {
   options.cuda = table.target == "cuda";
   options.gpuArch = table.gpuArch;
   options.emulate = table.emulate;
+  options.hostTables = table.ple == "host";
   if (options.emulate && !options.cuda)
     return usageError("--emulate: found --target=cpu, expected --target=cuda, whose code it runs");
   if (options.emulate && table.emit != "exe")

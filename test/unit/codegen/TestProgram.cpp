@@ -229,7 +229,8 @@ void TestProgram::run(int64_t rows, int workers, int64_t first, std::vector<int3
     std::memset(scratch.data(), 0xff, scratchBytes); // NaN: nobody may rely on what scratch holds
     const Guard behindScratch(scratch.data() + scratchBytes);
     GmStep step{arena.data(), packed.data(),   scratch.data(), tokens.data(), positions.data(),
-                rows,         counters.data(), worker,         &barrier,      workers};
+                rows,         counters.data(), worker,         &barrier,      workers,
+                nullptr};
     start.wait();
     code->entry(&step);
     EXPECT_TRUE(behindScratch.isWhole()) << "worker " << worker << " wrote behind its scratch";

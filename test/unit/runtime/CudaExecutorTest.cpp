@@ -119,6 +119,27 @@ TEST_F(Cuda, weightsArriveWholeThroughTwoPinnedPieces) {
   EXPECT_EQ(gpu.log("pin").size(), 4u) << "and a step's input and a row of logits";
 }
 
+std::string hashLine(const char *what, std::span<const char> bytes) {
+  char line[64];
+  std::snprintf(line, sizeof line, "%s %016llx", what,
+                static_cast<unsigned long long>(test::fakeHash({bytes.begin(), bytes.end()})));
+  return line;
+}
+
+TEST_F(Cuda, tablesOfEmbeddingsStayInPinnedMemory) {
+  Program p(R"({"tables_at": 2048})");
+  for (size_t i = 0; i < p.weights.size(); ++i)
+    p.weights[i] = static_cast<char>(i * 37 >> 3);
+  const DeviceReport report = p.manifest.device->report(p.manifest, p.weights.size());
+  EXPECT_EQ(report.memory.front().bytes, 2048u);
+  EXPECT_EQ(report.hostBytes, p.weights.size() - 2048);
+  Session s(p.manifest, p.open(), test::kContext);
+  s.decode(2);
+  const std::span<const char> all(p.weights);
+  EXPECT_EQ(gpu.log("weights"), Lines{hashLine("weights", all.first(2048))});
+  EXPECT_EQ(gpu.log("tables"), Lines{hashLine("tables", all.subspan(2048))});
+}
+
 TEST_F(Cuda, aStepIsOneLaunchThatBringsBackWhatIsLookedAt) {
   Program p;
   Session s(p.manifest, p.open(), test::kContext);

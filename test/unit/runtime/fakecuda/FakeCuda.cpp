@@ -52,6 +52,12 @@ Result runKernel(const Launch &launch) {
     return books().violation("the weights are not where device memory begins"), kIllegalAddress;
   if (!books().seenWeights_)
     books().say("weights %016llx", static_cast<unsigned long long>(test::fakeHash(*weights)));
+  if (step.tables && !books().seenWeights_) {
+    const auto tables = b.pinned_.find(step.tables);
+    if (tables == b.pinned_.end())
+      return books().violation("the tables are not where pinned memory begins"), kIllegalAddress;
+    books().say("tables %016llx", static_cast<unsigned long long>(test::fakeHash(tables->second)));
+  }
   books().seenWeights_ = true;
   const size_t rows = static_cast<size_t>(step.rows);
   step.arena = b.device(step.arena, test::kFakeArena);
