@@ -16,8 +16,9 @@ std::vector<std::string> missingFeatures(const std::vector<std::string> &feature
 /// Asks the kernel for AMX tile state where an amx-* feature is among `features`; false, with errno, if it
 /// refuses. Before any worker starts: permission is inherited by threads made later.
 bool enableFeatures(const std::vector<std::string> &features);
-/// Fails with exit 3 if any is missing or cannot be enabled.
-void requireFeatures(const std::vector<std::string> &features);
+/// Fails with exit 3 if any is missing or cannot be enabled. `emulates`: of code for a GPU, which is made for
+/// the machine where gemmac runs.
+void requireFeatures(const std::vector<std::string> &features, bool emulates = false);
 
 /// Tells the CPU that it is waiting for another one.
 inline void pauseCpu() {

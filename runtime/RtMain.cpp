@@ -77,8 +77,12 @@ std::unique_ptr<Executor> openExecutor(const Program &program, const Options &o)
   return executor;
 }
 
-/// Flags about the CPU's workers mean nothing where they compute nothing.
-static void refuseWorkers(const Options &o) {
+/// Flags about the CPU mean nothing where it computes nothing.
+static void refuseCpuFlags(const Options &o) {
+  if (o.march)
+    throw Failure(kBadUsage,
+                  "--march: this executable computes on a GPU, whose code is chosen at start; leave "
+                  "it out (info shows what it has code for)");
   for (const auto &[given, flag] : {std::pair(o.workers != 0, "-t"), {o.pin != Pin::Auto, "--pin"}})
     if (given)
       throw Failure(kBadUsage,
@@ -203,15 +207,14 @@ static int runProgram(int argc, const char *const *argv, const GmModels &models,
     writeOut(*parsed.print);
     return kDone;
   }
-  targets.choose(parsed.options.march);
-  const bool onCpu = !targets.chosen().device;
+  const bool onCpu = !targets.all().front().device; // a program for a GPU has no other targets
   if (!onCpu)
-    refuseWorkers(parsed.options);
-  else if (!targets.chosen().emulates.empty() && parsed.options.command == Command::Bench &&
-           parsed.options.phases)
+    refuseCpuFlags(parsed.options);
+  targets.choose(parsed.options.march);
+  if (!targets.chosen().emulates.empty() && parsed.options.command == Command::Bench && parsed.options.phases)
     throw Failure(kBadUsage,
                   "--phases: this executable emulates a GPU, whose phases are not timed; leave it out");
-  else if (runsTheModel(parsed.options.command) || parsed.options.command == Command::Info)
+  if (onCpu && (runsTheModel(parsed.options.command) || parsed.options.command == Command::Info))
     settleWorkers(parsed.options);
   if (runsTheModel(parsed.options.command)) {
     targets.requireChosen();

@@ -41,7 +41,7 @@ void Targets::requireChosen() const {
   if (runs_)
     return;
   if (forced_ || all_.size() == 1)
-    return requireFeatures(chosen().features);
+    return requireFeatures(chosen().features, !chosen().emulates.empty());
   std::string lacks;
   for (const Manifest &m : all_) {
     const std::string missing = join(missingFeatures(m.features));

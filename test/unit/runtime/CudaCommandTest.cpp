@@ -114,6 +114,7 @@ TEST_F(CudaExe, flagsOfACpuAreRefused) {
   expectFailure(run({"--ids", "2", "-t", "1"}), 2, "-t: this executable computes on a GPU");
   expectFailure(run({"--ids", "2", "--pin", "on"}), 2, "--pin: this executable computes on a GPU");
   expectFailure(run({"info", "-t", "1"}), 2, "-t: this executable computes on a GPU");
+  expectFailure(run({"info", "--march", "native"}), 2, "--march: this executable computes on a GPU");
   expectFailure(run({"bench", "-p", "0", "-n", "3", "--phases"}), 2, "--phases: a step is one kernel");
   EXPECT_TRUE(gpu.log().empty()) << "nobody asked the driver";
   EXPECT_EQ(run({"--ids", "2", "-n", "1", "--hugepages", "copy"}).code, 0);

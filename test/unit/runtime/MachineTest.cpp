@@ -38,6 +38,14 @@ TEST(Cpu, missingFeaturesAreNamed) {
   } catch (const Failure &e) {
     EXPECT_EQ(e.code, kLacking);
     EXPECT_NE(std::string(e.what()).find("lacks avx99, amx-wide"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("with a --march that this machine has"), std::string::npos);
+  }
+  try { // whose compiler has no --march beside --target=cuda
+    requireFeatures({"avx99"}, /*emulates=*/true);
+    FAIL();
+  } catch (const Failure &e) {
+    EXPECT_NE(std::string(e.what()).find("compile it again on this machine"), std::string::npos) << e.what();
+    EXPECT_EQ(std::string(e.what()).find("--march"), std::string::npos) << e.what();
   }
 }
 
