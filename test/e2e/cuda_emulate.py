@@ -8,6 +8,7 @@
   roads     the first token alone, without tensor cores, and as a row of a prompt agree as far as rounding goes
   tables    with --ple=host, whose tables have an address of their own, the same bits
   no-gpu    an executable for GPUs says what is missing where there is none: exit 3
+  modes     formats and shapes that the cases and the goldens do not have, against the same flags on CPUs
 """
 import json
 import os
@@ -19,6 +20,14 @@ import gmtest
 
 CASES = ["e2b-tiny", "a4b-tiny"]
 HAVE_TABLES = ["e2b-tiny"]  # of embeddings of layers
+# Name: model, flags, tokens of the prompt, and how far its logits may be from those of the CPU's code, which the goldens
+# are held against: in f32 the order of additions apart; else in the mean, since values round to the other side.
+MODES = {
+    "long": ("gemma3-tiny", gmtest.MODE_FLAGS["f32"], 300, {"rel": 1e-3}),  # several chunks, windows and turns of caches
+    "unfused": ("e2b-tiny", [*gmtest.MODE_FLAGS["f32"], "--fuse=none"], 40, {"rel": 1e-3}),
+    "experts": ("a4b-tiny", ["--quantize=q4", "--compute=int8"], 40, {"kl": 1e-2}),
+    "cache": ("psalter", ["--quantize=q8", "--kv=q8"], 70, {"kl": 3e-3}),
+}
 IDS = [2] + [int(i) for i in np.random.default_rng(5).integers(3, 400, 40)]
 
 
@@ -91,14 +100,28 @@ def check(tally, compiler, folder, case):
         tally.check(here.code == 3 and "libcuda.so.1" in here.err, f"{case}: says that there is no GPU", here.brief())
 
 
+def check_mode(tally, compiler, folder, name):
+    case, flags, count, limit = MODES[name]
+    model = gmtest.PSALTER if case == "psalter" else os.path.join(gmtest.GOLDENS, case)
+    ids = [2] + [int(i) for i in np.random.default_rng(7).integers(3, 400, count - 1)]
+    rows = {}
+    for way, more in (("cpu", ["--march=x86-64-v3"]), ("gpu", ["--target=cuda", "--gpu-arch=sm_90a", "--emulate"])):
+        exe = compiler.build(tally, f"{name} {way}", model, os.path.join(folder, f"{name}-{way}"), *flags, *more)
+        rows[way], why = gmtest.logits(exe, ids, "--all") if exe else (None, "was not compiled")
+        if not tally.check(rows[way] is not None, f"{name} {way}: logits of {count} tokens", why):
+            return
+    found = gmtest.compare(rows["gpu"], rows["cpu"])
+    tally.check(all(found[key] <= most for key, most in limit.items()), f"{name}: as on CPUs", f"{found}, limit {limit}")
+
+
 def main():
     parser = gmtest.arguments(__doc__)
-    parser.add_argument("--only", default=",".join(CASES), help="cases, separated by commas")
+    parser.add_argument("--only", default=",".join([*CASES, *MODES]), help="cases and modes, separated by commas")
     args = parser.parse_args()
     tally, compiler = gmtest.start(args)
     with gmtest.work_folder(args) as folder:
         for case in args.only.split(","):
-            check(tally, compiler, folder, case)
+            (check_mode if case in MODES else check)(tally, compiler, folder, case)
     tally.finish()
 
 
