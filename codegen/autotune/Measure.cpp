@@ -29,8 +29,8 @@ namespace {
 
 /// What a single row streams in a run: so much that starting the threads does not count.
 constexpr int64_t kStreamBytes = 64 << 20;
-/// Runs read these parts of the weights by turns: more than the caches keep.
-constexpr int64_t kMostParts = 4, kLeastPart = 1 << 20;
+/// Runs read parts of so many weights by turns: more than the caches keep, of a server's third level too.
+constexpr int64_t kMostBytes = 1 << 30, kLeastPart = 1 << 20;
 
 /// The phase as a program: rows, arena, weight bytes, format, n, k, tile, activations, dst's offset, tasks,
 /// act.
@@ -258,9 +258,8 @@ KernelTimer::prepare(const Product &product, llvm::MutableArrayRef<CandidateCode
                                              roundUp(candidates.front().weightBytes, kAlign));
   if (streams) {
     const int64_t cache = std::max<int64_t>(0, sysconf(_SC_LEVEL3_CACHE_SIZE));
-    prepared->parts =
-        std::clamp<int64_t>(std::min(2 * cache, kMostParts * kStreamBytes) / prepared->weightBytes, 1,
-                            kMostParts * kStreamBytes / kLeastPart);
+    prepared->parts = std::clamp<int64_t>(std::min(2 * cache, kMostBytes) / prepared->weightBytes, 1,
+                                          kMostBytes / kLeastPart);
   }
   const int64_t weightBytes = prepared->parts * prepared->weightBytes;
   if (!weights || weights->bytes < static_cast<size_t>(weightBytes)) {
