@@ -3,8 +3,6 @@
 
 #include "test/unit/codegen/TestProgram.h"
 
-#include "dialect/gemma/Quantize.h"
-
 #include <algorithm>
 #include <cmath>
 #include <tuple>
@@ -75,21 +73,5 @@ struct History {
     return out;
   }
 };
-
-/// n values as a cache of `type` holds them.
-inline std::vector<double> held(const float *x, int64_t n, const std::string &type) {
-  std::vector<double> values(x, x + n);
-  if (type == "bf16")
-    for (double &value : values)
-      value = bf16ToF32(f32ToBF16(static_cast<float>(value)));
-  for (int64_t i = 0; type == "q8" && i < n; i += kQuantGroup) {
-    int8_t q[kQuantGroup];
-    uint16_t scale;
-    quantizeQ8(x + i, kQuantGroup, q, &scale);
-    for (int64_t j = 0; j < kQuantGroup; ++j)
-      values[static_cast<size_t>(i + j)] = static_cast<double>(q[j]) * f16ToF32(scale);
-  }
-  return values;
-}
 
 } // namespace gemmac::test

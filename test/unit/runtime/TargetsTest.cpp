@@ -57,7 +57,8 @@ TEST_F(SeveralTargets, whereNoneCanBeUsedEachSaysWhatItNeeds) {
                 "imaginary needs unobtainium; good needs mithril; plain needs adamant; compile it again");
   const Outcome info = run({"info", "--json"});
   ASSERT_EQ(info.code, 0) << info.err;
-  for (const json &t : json::parse(info.out)["targets"])
+  const json described = json::parse(info.out); // outlives the loop over a part of it
+  for (const json &t : described["targets"])
     EXPECT_EQ(t["used"], false) << t;
 }
 
